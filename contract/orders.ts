@@ -1,0 +1,66 @@
+import * as z from 'zod/mini';
+import { AmountMinor, Currency, Id, IdempotencyKey, InstantMs, Quantity } from './primitives.ts';
+
+/** 1 to 20 lines; the same SKU twice is added up before anything is checked. All or nothing. */
+export const OrderLineRequest = z.object({ skuId: Id, quantity: Quantity });
+export const PlaceOrder = z.strictObject({
+  idempotencyKey: IdempotencyKey,
+  lines: z.array(OrderLineRequest).check(z.minLength(1), z.maxLength(20)),
+  /** Identifies the buyer's device for the limit per device; a token's device wins over it. */
+  deviceId: z.optional(Id),
+});
+export type PlaceOrder = z.infer<typeof PlaceOrder>;
+
+/**
+ * `held` units are the buyer's until `expiresAtMs` · `placed` units are taken when the payment arrives · `paid` · `expired` · `cancelled` ·
+ * `refund_due` money arrived that has no units, a refund is on its way · `refunded`.
+ */
+export const OrderState = z.enum(['held', 'placed', 'paid', 'expired', 'cancelled', 'refund_due', 'refunded']);
+export type OrderState = z.infer<typeof OrderState>;
+
+export const Order = z.object({
+  orderId: Id,
+  livestreamId: Id,
+  state: OrderState,
+  lines: z.array(z.object({ skuId: Id, quantity: Quantity, unitPriceMinor: AmountMinor })),
+  totalMinor: AmountMinor,
+  currency: Currency,
+  createdAtMs: InstantMs,
+  /** Unpaid at this moment, the order expires and its units are sellable again. */
+  expiresAtMs: InstantMs,
+});
+export type Order = z.infer<typeof Order>;
+
+/** An order as operators see it. */
+export const OrderForOperator = z.extend(Order, {
+  buyerId: Id,
+  deviceId: z.nullable(Id),
+  payments: z.array(
+    z.object({
+      paymentId: Id,
+      amountMinor: AmountMinor,
+      currency: Currency,
+      state: z.enum(['accepted', 'refund_due', 'refunded']),
+      receivedAtMs: InstantMs,
+    }),
+  ),
+});
+export type OrderForOperator = z.infer<typeof OrderForOperator>;
+
+/** `accepted`: committed in the ledger by this request. `duplicate`: the same key was accepted before, this is its order as it is now. */
+export const OrderAnswer = z.object({ outcome: z.enum(['accepted', 'duplicate']), order: Order, payUrl: z.string() });
+export type OrderAnswer = z.infer<typeof OrderAnswer>;
+
+/** Body of the payment provider's callback; its signature is in the headers `webhook-id`, `webhook-timestamp`, `webhook-signature`. */
+export const PaymentCallback = z.object({
+  type: z.literal('payment.succeeded'),
+  timestamp: z.string(),
+  data: z.object({ paymentId: Id, orderId: Id, amountMinor: AmountMinor, currency: Currency }),
+});
+export type PaymentCallback = z.infer<typeof PaymentCallback>;
+
+/** What became of a callback: repeated by the provider until it is one of these (A4). */
+export const PaymentOutcome = z.object({ orderId: Id, paymentId: Id, outcome: z.enum(['paid', 'refund_due']) });
+export type PaymentOutcome = z.infer<typeof PaymentOutcome>;
+
+export const RefundOrder = z.object({ reason: z.string().check(z.minLength(1), z.maxLength(200)) });

@@ -1,0 +1,40 @@
+import type { WireError } from '../../contract/errors.ts';
+import type {
+  Order,
+  OrderForOperator,
+  OrderState,
+  PaymentCallback,
+  PaymentOutcome,
+  PlaceOrder,
+} from '../../contract/orders.ts';
+
+/** What placing an order ends in; a refusal is a value. */
+export type PlaceOutcome =
+  | { readonly kind: 'accepted' | 'duplicate'; readonly order: Order; readonly payUrl: string }
+  | { readonly kind: 'refused'; readonly error: WireError };
+
+export type OrderOutcome =
+  | { readonly kind: 'done'; readonly order: Order }
+  | { readonly kind: 'refused'; readonly error: WireError };
+
+export type Buyer = { readonly buyerId: string; readonly deviceId: string | null };
+
+/** The order path for both rims (HTTP and sockets). Never rejects for anything a buyer, a gate or a ledger can do: refusals are values. */
+export type OrderService = {
+  place(livestreamId: string, buyer: Buyer, order: PlaceOrder): Promise<PlaceOutcome>;
+  /** By the order's buyer (`buyerId`), or by an operator (`null`). An order of another livestream or buyer is `route_not_found`. */
+  cancel(livestreamId: string, orderId: string, buyerId: string | null, actor: string): Promise<OrderOutcome>;
+  refund(livestreamId: string, orderId: string, actor: string, reason: string): Promise<OrderOutcome>;
+  /** The callback's signature has been checked by the rim. */
+  pay(
+    payment: PaymentCallback['data'],
+  ): Promise<{ kind: 'done'; outcome: PaymentOutcome } | { kind: 'refused'; error: WireError }>;
+  ordersOf(livestreamId: string, buyerId: string): Promise<readonly Order[]>;
+  list(filter: {
+    livestreamId: string;
+    state?: OrderState;
+    buyerId?: string;
+    before?: string;
+    limit: number;
+  }): Promise<readonly OrderForOperator[]>;
+};
