@@ -29,7 +29,7 @@ import {
   PlaceOrder,
   RefundOrder,
 } from './orders.ts';
-import { Count, Epoch, Id, InstantMs, Text, Version } from './primitives.ts';
+import { Count, Epoch, Id, InstantMs, type Text, Version } from './primitives.ts';
 
 /**
  * What a token must permit. open: nobody is asked · watch: any role of the livestream · watch_full: anchor, operator, admin, service ·

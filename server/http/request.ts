@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type * as z from 'zod/mini';
 import type { Grant } from '../../contract/access.ts';
 import { type ErrorCode, type WireError, wireError } from '../../contract/errors.ts';
-import { type Route, routes } from '../../contract/routes.ts';
+import type { Route, routes } from '../../contract/routes.ts';
 import { permits } from '../auth/access-control.ts';
 
 /** Thrown at the rim only; the one error handler turns it into `{error}` with the status of its code. */
