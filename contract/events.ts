@@ -7,6 +7,7 @@ import { Epoch, Id, InstantMs, Version } from './primitives.ts';
 
 /** A complete picture: of everything on join or in a new epoch, or only of rows newer than `resume` on reconnect. */
 export const StockSnapshot = z.object({
+  livestreamId: Id,
   lane: Lane,
   frame: z.int(),
   epoch: Epoch,

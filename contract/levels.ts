@@ -91,6 +91,8 @@ export type Lane = z.infer<typeof Lane>;
  * `frame` numbers the lane's frames; clients acknowledge it with `stock:ack`.
  */
 export const StockLevels = z.object({
+  /** A socket may be in several livestreams; their frames are numbered apart. */
+  livestreamId: Id,
   frame: z.int(),
   epoch: Epoch,
   upTo: z.optional(Version),
@@ -103,6 +105,7 @@ export type StockLevels = z.infer<typeof StockLevels>;
  * `stale`: the node cannot reach the gate just now, or the gate is being rebuilt; numbers may be old.
  */
 export const StockHeartbeat = z.object({
+  livestreamId: Id,
   epoch: Epoch,
   upTo: Version,
   serverNowMs: InstantMs,
