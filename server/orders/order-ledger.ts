@@ -24,6 +24,7 @@ export type NewOrder = {
 
 /** One order as the ledger has it. `rid` is the wire's `orderId`. */
 export type LedgerOrder = Order & {
+  readonly deviceId: string | null;
   readonly key: string | null;
   readonly bodyHash: string;
   readonly takes: Takes;

@@ -1,0 +1,80 @@
+import type { StockEngine } from '../stock/stock-engine.ts';
+
+type Confirm = { readonly rid: string; readonly expiresAtMs: number };
+type Release = { readonly rid: string; readonly unbind: boolean };
+type Pending = { confirms: Confirm[]; settles: string[]; releases: Release[]; flushed: Promise<void> | undefined };
+
+/** Operations of one call; keeps a script short even after a burst of expiries. */
+const chunkMax = 200;
+
+/**
+ * Lets the gate follow the ledger (A2): operations that arrive together go in one call each, in the order confirm, settle, release,
+ * and one flush after another per livestream, so that no rid is released before its confirm. An operation that fails is dropped here:
+ * the ledger knows the state, and the tail applies it again (A3). That also bounds the queue: it never outlives one flush.
+ */
+export class GateFollower {
+  readonly #engine: Pick<StockEngine, 'confirm' | 'settle' | 'release'>;
+  readonly #pending = new Map<string, Pending>();
+  readonly #onError: (error: unknown) => void;
+
+  constructor(deps: {
+    engine: Pick<StockEngine, 'confirm' | 'settle' | 'release'>;
+    onError: (error: unknown) => void;
+  }) {
+    this.#engine = deps.engine;
+    this.#onError = deps.onError;
+  }
+
+  /** Resolves when the flush that carries it has ended, well or not. */
+  confirm(livestreamId: string, attempt: Confirm): Promise<void> {
+    this.#of(livestreamId).confirms.push(attempt);
+    return this.#flushSoon(livestreamId);
+  }
+
+  settle(livestreamId: string, rid: string): Promise<void> {
+    this.#of(livestreamId).settles.push(rid);
+    return this.#flushSoon(livestreamId);
+  }
+
+  release(livestreamId: string, attempt: Release): Promise<void> {
+    this.#of(livestreamId).releases.push(attempt);
+    return this.#flushSoon(livestreamId);
+  }
+
+  /** Resolves when nothing is under way; used on stop. */
+  async drain(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all([...this.#pending.values()].map(({ flushed }) => flushed));
+  }
+
+  #of(livestreamId: string): Pending {
+    const known = this.#pending.get(livestreamId);
+    if (known !== undefined) return known;
+    const pending: Pending = { confirms: [], settles: [], releases: [], flushed: undefined };
+    this.#pending.set(livestreamId, pending);
+    return pending;
+  }
+
+  #flushSoon(livestreamId: string): Promise<void> {
+    const pending = this.#of(livestreamId);
+    pending.flushed ??= this.#flush(livestreamId, pending);
+    return pending.flushed;
+  }
+
+  async #flush(livestreamId: string, pending: Pending): Promise<void> {
+    // A turn of the event loop: what a group commit has just acknowledged joins one call.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (pending.confirms.length + pending.settles.length + pending.releases.length > 0) {
+      const confirms = pending.confirms.splice(0, chunkMax);
+      const settles = pending.settles.splice(0, chunkMax);
+      const releases = pending.releases.splice(0, chunkMax);
+      try {
+        if (confirms.length > 0) await this.#engine.confirm(livestreamId, confirms);
+        if (settles.length > 0) await this.#engine.settle(livestreamId, settles);
+        if (releases.length > 0) await this.#engine.release(livestreamId, releases);
+      } catch (error) {
+        this.#onError(error);
+      }
+    }
+    this.#pending.delete(livestreamId);
+  }
+}

@@ -1,0 +1,105 @@
+import type { WireError } from '../../contract/errors.ts';
+import { wireError } from '../../contract/errors.ts';
+import type { ReserveOutcome } from '../stock/stock-engine.ts';
+import { GateUnavailable } from '../stock/stock-engine.ts';
+import type { GateFollower } from './gate-follower.ts';
+import type { GateKeeper } from './gate-keeper.ts';
+import type { LedgerOrder, OrderLedger, PayOutcome, PayRequest } from './order-ledger.ts';
+import { LedgerRefused } from './order-ledger.ts';
+import type { ReserveBatcher } from './reserve-batcher.ts';
+import { GateOverloaded } from './reserve-batcher.ts';
+
+type FinalPayment = Extract<PayOutcome, { kind: 'final' }>;
+
+export type LatePaymentDeps = {
+  readonly gate: Pick<ReserveBatcher, 'reserve'>;
+  readonly ledger: Pick<OrderLedger, 'payReacquired' | 'markRefundDue'>;
+  readonly follower: Pick<GateFollower, 'settle' | 'release'>;
+  readonly keeper: Pick<GateKeeper, 'ensureOpen'>;
+  readonly makeRid: () => string;
+};
+
+type Attempt = { readonly kind: 'final'; readonly payment: FinalPayment } | { readonly kind: 'again' } | Refused;
+type Refused = { readonly kind: 'refused'; readonly error: WireError };
+
+const attemptsMax = 3;
+const unavailable: Refused = { kind: 'refused', error: wireError('unavailable') };
+
+/**
+ * A4: money for an order that has no units yet (`placed`) or no longer (`expired`). Units are reserved under a new rid of their own, so
+ * that the late release of the first attempt cannot free them; without units the order is `refund_due` and an operator sees it.
+ * `refused` is retryable: the provider repeats its callback until it is final.
+ */
+export async function payLate(
+  deps: LatePaymentDeps,
+  request: PayRequest,
+  order: LedgerOrder,
+): Promise<{ kind: 'final'; payment: FinalPayment } | Refused> {
+  for (let number = 0; number < attemptsMax; number += 1) {
+    const attempt = await attemptLate(deps, request, order);
+    if (attempt.kind !== 'again') return attempt;
+  }
+  return unavailable;
+}
+
+async function attemptLate(deps: LatePaymentDeps, request: PayRequest, order: LedgerOrder): Promise<Attempt> {
+  const { livestreamId } = order;
+  const rid = deps.makeRid();
+  const outcome = await reserveLate(deps, rid, order);
+  if (outcome === null) return unavailable;
+  if (outcome.kind === 'rebuilding') {
+    const kept = await deps.keeper.ensureOpen(livestreamId, 'missing');
+    if (kept === 'away') return unavailable;
+    return kept === 'gone' ? refundDue(deps, request, order) : { kind: 'again' };
+  }
+  if (outcome.kind !== 'reserved') return refundDue(deps, request, order);
+
+  const { epoch } = outcome;
+  const paid = await deps.ledger.payReacquired({ ...request, rid, epoch }).catch(async (error: unknown) => {
+    // O4: only what certainly did not happen may be given back; an unknown outcome waits for resolve (O5).
+    if (error instanceof LedgerRefused) await deps.follower.release(livestreamId, { rid, unbind: true });
+    return null;
+  });
+  if (paid === null) return unavailable;
+  if (paid.kind === 'fenced') {
+    await deps.follower.release(livestreamId, { rid, unbind: true });
+    await deps.keeper.ensureOpen(livestreamId, 'fenced', epoch);
+    return { kind: 'again' };
+  }
+  if (paid.kind === 'final' && paid.outcome === 'paid' && paid.transition !== null) {
+    await deps.follower.settle(livestreamId, rid);
+    return { kind: 'final', payment: paid };
+  }
+  await deps.follower.release(livestreamId, { rid, unbind: true });
+  return paid.kind === 'final' ? { kind: 'final', payment: paid } : { kind: 'again' };
+}
+
+async function reserveLate(deps: LatePaymentDeps, rid: string, order: LedgerOrder): Promise<ReserveOutcome | null> {
+  const { orderId, bodyHash, buyerId, deviceId, lines, livestreamId } = order;
+  const wanted = lines.map(({ skuId, quantity }) => ({ skuId, quantity }));
+  try {
+    return await deps.gate.reserve(livestreamId, {
+      rid,
+      key: null,
+      bodyHash,
+      buyerId,
+      deviceId,
+      lines: wanted,
+      reacquires: orderId,
+    });
+  } catch (error) {
+    // The lease of an attempt whose reply was lost ends by itself.
+    if (error instanceof GateUnavailable || error instanceof GateOverloaded) return null;
+    throw error;
+  }
+}
+
+async function refundDue(deps: LatePaymentDeps, request: PayRequest, order: LedgerOrder): Promise<Attempt> {
+  const outcome = await deps.ledger.markRefundDue(request);
+  if (outcome.kind !== 'final') return { kind: 'again' };
+  // A placed order gives its place and its count towards the limits back.
+  if (outcome.transition !== null) {
+    await deps.follower.release(order.livestreamId, { rid: order.orderId, unbind: false });
+  }
+  return { kind: 'final', payment: outcome };
+}
