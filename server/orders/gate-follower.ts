@@ -43,7 +43,9 @@ export class GateFollower {
 
   /** Resolves when nothing is under way; used on stop. */
   async drain(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all([...this.#pending.values()].map(({ flushed }) => flushed));
+    while (this.#pending.size > 0) {
+      await Promise.all([...this.#pending.values()].map(async ({ flushed }) => await flushed));
+    }
   }
 
   #of(livestreamId: string): Pending {
