@@ -1,0 +1,106 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Periodic } from '../lib/periodic.ts';
+import { runPeriodically } from '../lib/periodic.ts';
+import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { StockEngine } from '../stock/stock-engine.ts';
+import { checkDrift } from './drift-check.ts';
+import { sweepExpired } from './expiry-sweep.ts';
+import type { GateFollower } from './gate-follower.ts';
+import type { GateKeeper } from './gate-keeper.ts';
+import type { LedgerOrder, OrderLedger } from './order-ledger.ts';
+import { followLedger } from './tail.ts';
+
+type Deps = {
+  readonly engine: StockEngine;
+  readonly ledger: OrderLedger;
+  readonly catalogue: Pick<LivestreamCatalogue, 'active' | 'archive'>;
+  readonly follower: GateFollower;
+  readonly keeper: GateKeeper;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly wait: (ms: number) => Promise<void>;
+  readonly onOrderChanged: (order: LedgerOrder) => void;
+  readonly onArchived: (livestreamId: string) => void;
+  readonly report: {
+    readonly error: (job: string, error: unknown) => void;
+    readonly drift: (event: { livestreamId: string; drift: number; rebuilt: boolean }) => void;
+  };
+  readonly intervals: OrderJobIntervals;
+};
+
+export type OrderJobIntervals = {
+  /** At most 250 ms (A1). */
+  readonly sweepMs: number;
+  /** At most 1 s (A3). */
+  readonly tailMs: number;
+  readonly driftMs: number;
+};
+
+export const orderJobIntervals: OrderJobIntervals = { sweepMs: 200, tailMs: 500, driftMs: 60_000 };
+
+export type OrderJobs = {
+  /** B4: looks at this livestream's drift now rather than within the minute. */
+  checkDriftSoon(livestreamId: string): void;
+  stop(): Promise<void>;
+};
+
+/** The work that every node does beside its requests: expiry, the tail, drift checks, archiving. All of it is safe on many nodes. */
+export function startOrderJobs(deps: Deps): OrderJobs {
+  const { intervals, report } = deps;
+  const asked = new Set<string>();
+  const sweep = runPeriodically(
+    intervals.sweepMs,
+    () => sweepExpired(deps),
+    (error) => report.error('expiry sweep', error),
+  );
+  const tail = runPeriodically(
+    intervals.tailMs,
+    () => tailActive(deps),
+    (error) => report.error('tail', error),
+  );
+  const drift = runPeriodically(
+    intervals.driftMs,
+    () => driftActive(deps, asked),
+    (error) => report.error('drift check', error),
+  );
+  return {
+    checkDriftSoon(livestreamId) {
+      asked.add(livestreamId);
+      drift.kick();
+    },
+    async stop() {
+      await Promise.all([sweep, tail, drift].map((job: Periodic) => job.stop()));
+    },
+  };
+}
+
+async function tailActive(deps: Deps): Promise<void> {
+  const active = await deps.catalogue.active();
+  deps.metrics.refundDue.set(await deps.ledger.countRefundDue());
+  const rounds = await Promise.allSettled(
+    active.map(async ({ livestreamId, state }) => {
+      await followLedger(deps, livestreamId);
+      if (state === 'ended') await archiveWhenEmpty(deps, livestreamId);
+    }),
+  );
+  for (const round of rounds) {
+    // One livestream's trouble must not keep the others waiting.
+    if (round.status === 'rejected') deps.report.error('tail', round.reason);
+  }
+}
+
+/** The last hold of an ended livestream is gone in both: its gate can go, and its unsold units are free for other pools. */
+async function archiveWhenEmpty(deps: Deps, livestreamId: string): Promise<void> {
+  if ((await deps.ledger.openOrders(livestreamId)) > 0) return;
+  if ((await deps.engine.holds(livestreamId)).length > 0) return;
+  await deps.catalogue.archive(livestreamId);
+  await deps.engine.archive(livestreamId);
+  deps.onArchived(livestreamId);
+}
+
+async function driftActive(deps: Deps, asked: Set<string>): Promise<void> {
+  const livestreamIds = asked.size > 0 ? [...asked] : (await deps.catalogue.active()).map((one) => one.livestreamId);
+  asked.clear();
+  for (const livestreamId of livestreamIds) await checkDrift({ ...deps, report: deps.report.drift }, livestreamId);
+}
