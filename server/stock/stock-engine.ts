@@ -40,9 +40,10 @@ export type ReserveRequest = {
   /** 1…20; the engine adds up equal SKUs before it checks anything. */
   readonly lines: readonly Line[];
   /**
-   * A4: this attempt takes units for a payment of that older attempt. Always takes `hold`; skips the sale's state and window
-   * (the buyer ordered while it was open); if the gate still has the older attempt as `placed`, its place and its count towards
-   * the limits move to this rid without a new check of the limits, else the limits are checked anew.
+   * A4: this attempt takes units for a payment of that older attempt. Always takes `hold`; skips the sale's state and window and the
+   * limit per order (the buyer ordered while they allowed it). If the gate still has the older attempt, placed or held, its place,
+   * its units and its counts move to this rid without a check of the limits: an expiry that the gate has not heard of yet must not
+   * stand in the way of its own order. Else the limits per buyer and device are checked anew.
    */
   readonly reacquires: string | null;
 };
