@@ -94,7 +94,9 @@ async function tailActive(deps: Deps): Promise<void> {
 async function archiveWhenEmpty(deps: Deps, livestreamId: string): Promise<void> {
   if ((await deps.ledger.openOrders(livestreamId)) > 0) return;
   if ((await deps.engine.holds(livestreamId)).length > 0) return;
+  await deps.engine.archive(livestreamId);
   await deps.catalogue.archive(livestreamId);
+  // Another node's tail may have rebuilt the gate between the two; from now on nobody does.
   await deps.engine.archive(livestreamId);
   deps.onArchived(livestreamId);
 }
