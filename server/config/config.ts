@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import type * as z from 'zod';
+import { Environment, placeholders } from './settings.ts';
+
+/** Everything that can be set from outside, parsed once. Secrets that are null are made by `local-secrets.ts`. */
+export type Config = {
+  readonly mode: 'production' | 'development' | 'test';
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** null: the in-process gate. */
+  readonly redisUrl: string | null;
+  /** null: the embedded database under `dataDir`. */
+  readonly databaseUrl: string | null;
+  readonly sessionSecret: string | null;
+  readonly paymentWebhookSecret: string | null;
+  /** null: `/metrics` answers on loopback only. */
+  readonly metricsToken: string | null;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Origin without a trailing slash, as `https://live.shop.example`; null: what the request's Host says. */
+  readonly publicUrl: string | null;
+  /** Origins of a shop's own pages that may call the API and embed the viewer page. */
+  readonly allowedOrigins: readonly string[];
+  /** Number of proxies in front whose `X-Forwarded-*` headers are believed. */
+  readonly trustProxy: number;
+  readonly pendingLeaseMs: number;
+  readonly idempotencyTtlMs: number;
+  readonly ledgerQueueMax: number;
+  readonly ordersInFlightMax: number;
+  readonly socketsPerIpMax: number;
+  readonly sessionsPerIpPerMinute: number;
+  /** With `{orderId}` in it; null: the simulated payment page, or none. */
+  readonly paymentPageUrl: string | null;
+  readonly shutdownGraceMs: number;
+  /** Demo livestream, simulated payment, access links at start. */
+  readonly demo: boolean;
+};
+
+/** The environment is not usable; the message lists every mistake. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * The one reader of the environment. An empty variable counts as absent. Throws `ConfigError` that lists every mistake at once, so that
+ * nobody has to start five times; in production also when a secret is missing.
+ */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ''));
+  const parsed = Environment.safeParse(given);
+  const mistakes = [
+    ...(parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)),
+    ...missingInProduction(given),
+  ];
+  if (!parsed.success || mistakes.length > 0) {
+    throw new ConfigError(
+      `The environment is not usable (环境变量有误):\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}\n` +
+        'Every setting is described in .env.example.',
+    );
+  }
+  return Object.freeze(configOf(parsed.data));
+}
+
+function configOf(set: z.output<typeof Environment>): Config {
+  const production = set.NODE_ENV === 'production';
+  return {
+    mode: set.NODE_ENV,
+    // The demo has no passwords and simulated payments, so nothing but this machine reaches it unless someone says so.
+    host: set.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    port: set.PORT,
+    dataDir: set.DATA_DIR,
+    redisUrl: set.REDIS_URL ?? null,
+    databaseUrl: set.DATABASE_URL ?? null,
+    sessionSecret: set.SESSION_SECRET ?? null,
+    paymentWebhookSecret: set.PAYMENT_WEBHOOK_SECRET ?? null,
+    metricsToken: set.METRICS_TOKEN ?? null,
+    logLevel: set.LOG_LEVEL,
+    publicUrl: set.PUBLIC_URL ?? null,
+    allowedOrigins: Object.freeze(set.ALLOWED_ORIGINS),
+    trustProxy: set.TRUST_PROXY,
+    pendingLeaseMs: set.PENDING_LEASE_MS,
+    idempotencyTtlMs: set.IDEMPOTENCY_TTL_MS,
+    ledgerQueueMax: set.LEDGER_QUEUE_MAX,
+    ordersInFlightMax: set.ORDERS_IN_FLIGHT_MAX,
+    socketsPerIpMax: set.SOCKETS_PER_IP_MAX,
+    sessionsPerIpPerMinute: set.SESSIONS_PER_IP_PER_MINUTE,
+    paymentPageUrl: set.PAYMENT_PAGE_URL ?? null,
+    shutdownGraceMs: set.SHUTDOWN_GRACE_MS,
+    demo: set.DEMO ?? !production,
+  };
+}
+
+/** A secret that a server makes for itself would differ between nodes and vanish with a container: production has to bring its own. */
+function missingInProduction(given: Readonly<Record<string, string | undefined>>): string[] {
+  if (given['NODE_ENV'] !== 'production') return [];
+  const suggestions = {
+    SESSION_SECRET: randomBytes(32).toString('base64url'),
+    PAYMENT_WEBHOOK_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
+  };
+  return Object.entries(suggestions)
+    .filter(([name]) => given[name] === undefined || placeholders.has(given[name]))
+    .map(([name, suggestion]) => `${name}: needed in production; a fresh one would be ${suggestion}`);
+}
