@@ -47,10 +47,9 @@ export function expectNone(findings: readonly string[], rule: string): void {
 
 /** The text without comments, line numbers kept: for checks of what the code does, not of what it says. */
 export function codeOf(text: string): string {
-  const blank = (comment: string) => comment.replace(/[^\n]/g, ' ');
   return text.replace(
     /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\*[^]*?\*\/|\/\/[^\n]*/g,
-    (match, quoted?: string) => (quoted === undefined ? blank(match) : match),
+    (match, quoted?: string) => (quoted === undefined ? match.replace(/[^\n]/g, ' ') : match),
   );
 }
 
