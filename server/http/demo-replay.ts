@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import express, { type Router } from 'express';
 import type { Logger } from 'pino';
 import { HttpError } from './request.ts';
-import { isSameOrigin } from './same-origin.ts';
+import { provenanceOf } from './same-origin.ts';
 
 const script = fileURLToPath(new URL('../../load-tests/replay/main.ts', import.meta.url));
 
