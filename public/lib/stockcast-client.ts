@@ -1,0 +1,404 @@
+import { io } from 'socket.io-client';
+import { type WireError, wireError } from '../../contract/errors.ts';
+import { JoinAnswer, StockSnapshot } from '../../contract/events.ts';
+import type { Lane, StockHeartbeat, StockLevels } from '../../contract/levels.ts';
+import type { LivestreamInfo } from '../../contract/livestreams.ts';
+import type { Order } from '../../contract/orders.ts';
+import { PROTOCOL_VERSION } from '../../contract/protocol-version.ts';
+import { backOffMs } from './back-off.ts';
+import { FrameAcks } from './frame-acks.ts';
+import { judgeSilence, ResyncPolicy } from './freshness.ts';
+import { createHttpApi, type HttpApi, isWireError } from './http-api.ts';
+import { newIdempotencyKey, PendingOrders, type TextStorage } from './idempotency-keys.ts';
+import { type Level, LevelStore } from './level-store.ts';
+import { isUnpaid, OrderBook } from './order-book.ts';
+import { OrderSender, type PlaceResult } from './order-sender.ts';
+import { ServerClock } from './server-clock.ts';
+import type { StockSocket } from './stock-socket.ts';
+
+/**
+ * connecting: never joined yet · live: joined, numbers are as new as `stale` says · reconnecting: comes back by itself · refused: does not
+ * come back by itself; `protocol_mismatch` means that the page must be reloaded · closed: by this page.
+ */
+export type Connection =
+  | { readonly kind: 'connecting' | 'reconnecting' | 'closed' }
+  | { readonly kind: 'live'; readonly stale: boolean }
+  | { readonly kind: 'refused'; readonly error: WireError };
+
+/** Everything but the levels; levels are subscribed one by one. */
+export type ClientState = {
+  readonly connection: Connection;
+  readonly livestream: LivestreamInfo | null;
+  readonly viewers: number | null;
+  readonly buyerId: string | null;
+  /** Newest first. */
+  readonly orders: readonly Order[];
+};
+
+export type ClientOptions = {
+  /** Origin of the server; empty = the page's own. */
+  readonly url: string;
+  readonly livestreamId: string;
+  readonly lane: Lane;
+  /** Without it the session cookie counts. */
+  readonly token?: string;
+  readonly deviceId?: string;
+  /** Called when the server does not know the session any more; true: there is a new one. */
+  readonly renewSession?: () => Promise<boolean>;
+  readonly storage?: TextStorage;
+  /** The page's clock in ms, a number of [0, 1), and the way to the server: parameters for tests. */
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly openSocket?: (options: ClientOptions) => StockSocket;
+  readonly api?: HttpApi;
+};
+
+const tickMs = 200;
+const joinWithinMs = 8_000;
+const reconnectBackOff = { firstMs: 1_000, maxMs: 30_000 };
+
+/**
+ * Follows one livestream over one socket, for ever: joins, keeps the newest levels, acknowledges frames, asks for what it misses, comes
+ * back after every loss, and places orders so that a retry never buys twice.
+ */
+export class StockcastClient {
+  readonly #options: ClientOptions;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #socket: StockSocket;
+  readonly #api: HttpApi;
+  readonly #levels = new LevelStore();
+  readonly #acks = new FrameAcks();
+  readonly #clock = new ServerClock();
+  readonly #resync: ResyncPolicy;
+  readonly #book: OrderBook;
+  readonly #sender: OrderSender;
+  readonly #listeners = new Set<(state: ClientState) => void>();
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #state: ClientState = {
+    connection: { kind: 'connecting' },
+    livestream: null,
+    viewers: null,
+    buyerId: null,
+    orders: [],
+  };
+  #heardAtMs = 0;
+  #serverStale = false;
+  #failures = 0;
+  #comeBack: ReturnType<typeof setTimeout> | undefined;
+  #ordersAskedAtMs = 0;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => Date.now());
+    this.#random = options.random ?? (() => Math.random());
+    this.#resync = new ResyncPolicy(this.#random);
+    this.#book = new OrderBook((orders) => this.#update({ orders }));
+    this.#api = options.api ?? createHttpApi({ url: options.url, token: options.token });
+    this.#socket = (options.openSocket ?? openSocket)(options);
+    this.#sender = new OrderSender({
+      livestreamId: options.livestreamId,
+      deviceId: options.deviceId,
+      socket: this.#socket,
+      isLive: () => this.#state.connection.kind === 'live',
+      api: this.#api,
+      pending: new PendingOrders({
+        storage: options.storage ?? sessionStorage,
+        livestreamId: options.livestreamId,
+        now: this.#now,
+      }),
+      newKey: newIdempotencyKey,
+      now: this.#now,
+      random: this.#random,
+    });
+    this.#listen();
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /** Calls `listener` after every change of the state; returns how to end that. */
+  subscribe(listener: (state: ClientState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  level(index: number): Level | undefined {
+    return this.#levels.level(index);
+  }
+
+  subscribeLevel(index: number, listener: (level: Level | undefined) => void): () => void {
+    return this.#levels.subscribe(index, listener);
+  }
+
+  /** The server's clock as far as it can be known here: for countdowns and sales that open at a moment. */
+  serverNowMs(): number {
+    return this.#now() + this.#clock.offsetMs;
+  }
+
+  /** Resolves with a definite answer, or `undecided` after about ten seconds; then the same lines again continue the same attempt. */
+  async placeOrder(lines: readonly { skuId: string; quantity: number }[]): Promise<PlaceResult> {
+    const result = await this.#sender.place(lines);
+    if (result.kind === 'accepted') this.#book.put([result.order]);
+    return result;
+  }
+
+  /** Orders that were sent before a reload and never answered: asks again with their own keys. */
+  async resumePendingOrders(): Promise<readonly PlaceResult[]> {
+    const results: PlaceResult[] = [];
+    for (const { lines } of this.#sender.pending()) results.push(await this.placeOrder(lines));
+    return results;
+  }
+
+  /** null: cancelled. */
+  async cancelOrder(orderId: string): Promise<WireError | null> {
+    const answer = await this.#sender.cancel(orderId);
+    if (!answer.ok) return answer.error;
+    this.#book.put([answer.value]);
+    return null;
+  }
+
+  /** Puts in orders that the page has got otherwise. */
+  addOrders(orders: readonly Order[]): void {
+    this.#book.put(orders);
+  }
+
+  /** Looks again at the connection at once: after a page comes back to the foreground its timers may be late by minutes. */
+  wake(): void {
+    this.#tick();
+    if (this.#socket.connected || this.#comeBack !== undefined || this.#isOver()) return;
+    // Connecting alone would leave a back-off of up to 30 s running.
+    this.#socket.disconnect();
+    this.#socket.connect();
+  }
+
+  close(): void {
+    clearInterval(this.#ticker);
+    clearTimeout(this.#comeBack);
+    this.#update({ connection: { kind: 'closed' } });
+    this.#socket.disconnect();
+    this.#listeners.clear();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on('connect', () => void this.#join());
+    socket.on('connect_error', (cause: Error & { data?: unknown }) => {
+      this.#setConnection(this.#neverJoined() ? 'connecting' : 'reconnecting');
+      // An inactive socket was turned away by the server itself; losses of the network are repeated by the socket.
+      if (!socket.active) this.#turnedAway(isWireError(cause.data) ? cause.data : wireError('unavailable'));
+    });
+    socket.on('disconnect', () => {
+      if (this.#isOver()) return;
+      this.#setConnection('reconnecting');
+      if (!socket.active) this.#turnedAway(wireError('unavailable'));
+    });
+    socket.on('stock:snapshot', (snapshot) => this.#takeSnapshot(snapshot));
+    socket.on('stock:levels', (frame) => this.#takeFrame(frame));
+    socket.on('stock:heartbeat', (heartbeat) => this.#takeHeartbeat(heartbeat));
+    socket.on('livestream:changed', (livestream) => this.#takeLivestream(livestream));
+    socket.on('order:changed', (order) => this.#book.put([order]));
+  }
+
+  async #join(): Promise<void> {
+    const { livestreamId, lane } = this.#options;
+    this.#levels.expectSnapshot();
+    this.#acks.reset();
+    this.#resync.reset();
+    this.#heardAtMs = this.#now();
+    const resume = this.#levels.resume;
+    try {
+      const answer = await this.#socket.timeout(joinWithinMs).emitWithAck('livestream:join', {
+        livestreamId,
+        protocolVersion: PROTOCOL_VERSION,
+        lane,
+        ...(resume === null ? {} : { resume }),
+      });
+      if (!answer.ok) {
+        this.#turnedAway(answer.error);
+        return;
+      }
+      const joined = JoinAnswer.safeParse(answer);
+      if (!joined.success) {
+        this.#turnedAway(wireError('protocol_mismatch'));
+        return;
+      }
+      this.#failures = 0;
+      this.#takeLivestream(joined.data.livestream);
+      this.#update({ buyerId: joined.data.buyerId });
+      this.#setConnection('live');
+      if (joined.data.buyerId !== null) void this.#refreshOrders();
+    } catch {
+      // No answer within the time, or the connection went away meanwhile.
+      this.#turnedAway(wireError('unavailable'));
+    }
+  }
+
+  /** The server does not want this connection now: comes back later, with a new session, or not at all, as the error says. */
+  #turnedAway(error: WireError): void {
+    if (this.#isOver() || this.#comeBack !== undefined) return;
+    const renew = error.code === 'unauthorized' ? this.#options.renewSession : undefined;
+    if (error.action !== 'retry' && renew === undefined) {
+      this.#update({ connection: { kind: 'refused', error } });
+      this.#socket.disconnect();
+      return;
+    }
+    const afterMs = Math.max(error.minBackoffMs ?? 0, backOffMs(reconnectBackOff, this.#failures++, this.#random()));
+    this.#setConnection(this.#neverJoined() ? 'connecting' : 'reconnecting');
+    this.#comeBack = setTimeout(() => void this.#comeBackWith(renew, error), afterMs);
+    this.#socket.disconnect();
+  }
+
+  async #comeBackWith(renew: (() => Promise<boolean>) | undefined, error: WireError): Promise<void> {
+    const renewed = renew === undefined || (await renew());
+    this.#comeBack = undefined;
+    if (this.#isOver()) return;
+    if (renewed) this.#socket.connect();
+    else this.#update({ connection: { kind: 'refused', error } });
+  }
+
+  #takeSnapshot(input: StockSnapshot): void {
+    const parsed = StockSnapshot.safeParse(input);
+    if (!parsed.success) {
+      this.#turnedAway(wireError('protocol_mismatch'));
+      return;
+    }
+    if (!this.#isOurs(parsed.data)) return;
+    const snapshot = parsed.data;
+    this.#heard(snapshot.serverNowMs, snapshot.stale);
+    this.#update({ viewers: snapshot.viewers });
+    this.#resync.reset();
+    const { needs } = this.#levels.applySnapshot(snapshot);
+    this.#worked(snapshot.frame);
+    if (needs === 'full_snapshot') this.#askForAll(snapshot.epoch, snapshot.upTo);
+  }
+
+  #takeFrame(frame: StockLevels): void {
+    if (!Array.isArray(frame.rows) || typeof frame.epoch !== 'number' || !this.#isOurs(frame)) return;
+    this.#heardAtMs = this.#now();
+    const { needs } = this.#levels.applyFrame(frame);
+    this.#worked(frame.frame);
+    if (needs === 'full_snapshot') this.#askForAll(frame.epoch, frame.upTo ?? 0);
+    this.#judge();
+  }
+
+  #takeHeartbeat(heartbeat: StockHeartbeat): void {
+    if (!this.#isOurs(heartbeat)) return;
+    const { epoch, upTo, serverNowMs, viewers, stale } = heartbeat;
+    this.#heard(serverNowMs, stale);
+    this.#update({ viewers });
+    if (this.#levels.isBehind({ epoch, upTo })) this.#resync.behind({ epoch, upTo }, this.#now());
+  }
+
+  /** Another epoch is the same as being behind: everybody notices at the same moment, so the question waits for its random pause. */
+  #askForAll(epoch: number, upTo: number): void {
+    this.#resync.behind({ epoch, upTo }, this.#now());
+  }
+
+  #takeLivestream(livestream: LivestreamInfo): void {
+    const known = this.#state.livestream;
+    if (!this.#isOurs(livestream)) return;
+    if (known !== null && livestream.infoRev < known.infoRev) return;
+    this.#update({ livestream });
+  }
+
+  #heard(serverNowMs: number, stale: boolean): void {
+    this.#heardAtMs = this.#now();
+    this.#serverStale = stale;
+    this.#clock.sample(serverNowMs, this.#heardAtMs);
+    this.#judge();
+  }
+
+  #worked(frame: number): void {
+    this.#acknowledge(this.#acks.worked(frame, this.#now()));
+  }
+
+  #acknowledge(frame: number | null): void {
+    if (frame === null || !this.#socket.connected) return;
+    this.#socket.emit('stock:ack', { livestreamId: this.#options.livestreamId, frame });
+  }
+
+  #tick(): void {
+    const nowMs = this.#now();
+    this.#acknowledge(this.#acks.due(nowMs));
+    if (this.#state.connection.kind !== 'live') return;
+    this.#judge();
+    if (this.#resync.due((target) => this.#levels.isBehind(target), nowMs)) this.#askForRows();
+    if (this.#overdueOrders(nowMs)) void this.#refreshOrders();
+  }
+
+  #askForRows(): void {
+    const resume = this.#levels.resume;
+    this.#socket.emit('stock:resync', {
+      livestreamId: this.#options.livestreamId,
+      ...(resume === null ? {} : { resume }),
+    });
+  }
+
+  /** Stale or not, and whether a connection that says nothing must be opened anew. */
+  #judge(): void {
+    if (this.#state.connection.kind !== 'live') return;
+    const silence = judgeSilence(this.#now() - this.#heardAtMs);
+    if (silence === 'dead') {
+      this.#turnedAway(wireError('unavailable'));
+      return;
+    }
+    this.#setConnection('live', silence === 'stale' || this.#serverStale);
+  }
+
+  /** An order that must have expired by now and of which no news came: looks again, at most every five seconds. */
+  #overdueOrders(nowMs: number): boolean {
+    if (nowMs - this.#ordersAskedAtMs < 5_000) return false;
+    const serverNowMs = this.serverNowMs();
+    return this.#state.orders.some((order) => isUnpaid(order) && order.expiresAtMs + 2_000 < serverNowMs);
+  }
+
+  async #refreshOrders(): Promise<void> {
+    this.#ordersAskedAtMs = this.#now();
+    const orders = await this.#sender.list();
+    if (orders.ok) this.#book.put(orders.value);
+  }
+
+  #setConnection(kind: 'connecting' | 'live' | 'reconnecting', stale = false): void {
+    const known = this.#state.connection;
+    if (known.kind === kind && (known.kind !== 'live' || known.stale === stale)) return;
+    this.#update({ connection: kind === 'live' ? { kind, stale } : { kind } });
+  }
+
+  #isOurs({ livestreamId }: { livestreamId: string }): boolean {
+    return livestreamId === this.#options.livestreamId;
+  }
+
+  #neverJoined(): boolean {
+    return this.#state.livestream === null;
+  }
+
+  #isOver(): boolean {
+    const { kind } = this.#state.connection;
+    return kind === 'closed' || kind === 'refused';
+  }
+
+  #update(change: Partial<ClientState>): void {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) listener(this.#state);
+  }
+}
+
+/** WebSocket first; polling only where a network does not let it through. Reconnects for ever, 1 s to 30 s apart. */
+function openSocket({ url, token }: ClientOptions): StockSocket {
+  return io(url === '' ? location.origin : url, {
+    transports: ['websocket', 'polling'],
+    tryAllTransports: true,
+    withCredentials: true,
+    reconnectionDelay: reconnectBackOff.firstMs,
+    reconnectionDelayMax: reconnectBackOff.maxMs,
+    randomizationFactor: 0.5,
+    timeout: 8_000,
+    ...(token === undefined ? {} : { auth: { token } }),
+  });
+}
+
+/** The only way to make a client. */
+export const connect = (options: ClientOptions): StockcastClient => new StockcastClient(options);
