@@ -193,7 +193,7 @@ export const routes = {
     body: PinItem,
     status: 200,
     answer: managed,
-    errors: ['route_not_found', 'not_found'],
+    errors: ['route_not_found', 'not_found', 'conflict'],
   }),
   getLevels: route({
     method: 'get',
@@ -440,7 +440,7 @@ export const routes = {
     body: ChannelSale,
     status: 201,
     answer: z.object({ outcome: z.enum(['sold', 'duplicate']), available: Count }),
-    errors: ['not_found', 'sold_out', 'insufficient'],
+    errors: ['not_found', 'conflict', 'sold_out', 'insufficient'],
   }),
 } as const;
 

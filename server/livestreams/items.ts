@@ -7,7 +7,7 @@ import type { LivestreamCatalogue, Managed, ManageRefusal } from './livestream-c
 import { itemsMay, type SaleAction, saleTransitions } from './livestream-state.ts';
 import { checkSellable, reclaimRefunded } from './pools.ts';
 import { refusals } from './refusals.ts';
-import { inTransaction, lockItem, lockItems, lockLivestream, lockSku, type Tx, writeEntries } from './transaction.ts';
+import { inTransaction, lockItem, lockLivestream, lockSku, type Tx, writeEntries } from './transaction.ts';
 
 type Items = Pick<LivestreamCatalogue, 'addItem' | 'changeItem' | 'changeSale' | 'allotItem'>;
 type Actor = { readonly livestreamId: string; readonly skuId: string; readonly actor: string };
@@ -50,16 +50,14 @@ async function addItem(
 ): Promise<ManageRefusal | null> {
   const known = await lockSku(tx, skuId);
   await reclaimRefunded(tx, skuId, livestreamId, actor);
-  // All of them: a rebuild (B2) raises the epoch of the items that it sees, and must not miss the new one.
-  await lockItems(tx, livestreamId);
+  // The lock orders new items one after the other, and before or after a rebuild (B2): the database gives a new row the present epoch.
   const livestream = await lockLivestream(tx, livestreamId);
   if (livestream === null) return refusals.noLivestream(livestreamId);
   if (!known) return refusals.noSku(skuId);
   if (!itemsMay[livestream.state].change) return refusals.ended();
   const others = await tx.livestreamItem.aggregate({
     where: { livestreamId },
-    _count: true,
-    _max: { index: true, epoch: true, currency: true },
+    _max: { index: true, currency: true },
   });
   if ((await tx.livestreamItem.count({ where: { livestreamId, skuId } })) > 0) return refusals.itemExists(skuId);
   const index = (others._max.index ?? -1) + 1;
@@ -80,7 +78,6 @@ async function addItem(
       salePolicy: input.salePolicy,
       display: input.display,
       allotted: input.allotted,
-      epoch: others._max.epoch ?? 0,
     },
   });
   await raiseInfoRev(tx, livestreamId);
