@@ -303,7 +303,7 @@ CREATE INDEX "orders_livestream_id_created_at_idx" ON "orders"("livestream_id", 
 -- OL-3: the history of units is append-only, for everybody.
 CREATE FUNCTION stockcast_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'stock_entries is append-only: write a correcting entry instead' USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION 'stock_entries is append-only: write a correcting entry instead';
 END $$;
 CREATE TRIGGER "stock_entries_append_only" BEFORE UPDATE OR DELETE ON "stock_entries"
     FOR EACH ROW EXECUTE FUNCTION stockcast_refuse_change();
