@@ -24,6 +24,13 @@ export function createMetrics() {
       buckets: fastBuckets,
       registers,
     }),
+    httpSeconds: new Histogram({
+      name: 'stockcast_http_seconds',
+      help: 'HTTP: request of a route of the API to the end of its answer',
+      labelNames: ['route', 'status'] as const,
+      buckets: fastBuckets,
+      registers,
+    }),
     commitSeconds: new Histogram({
       name: 'stockcast_commit_seconds',
       help: 'Ledger: time of one group commit',

@@ -1,0 +1,86 @@
+import { sep } from 'node:path';
+import compression from 'compression';
+import express, { type RequestHandler, type Response, type Router } from 'express';
+import helmet from 'helmet';
+
+/** A browser's Host header, safe to be put into a header of ours. */
+const hostPattern = /^[a-z0-9.-]+(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i;
+
+/** Headers of pages: scripts, styles and sockets from this server only; a shop's own pages may embed ours, nobody else. */
+export function pageHeaders(options: {
+  readonly publicUrl: string | null;
+  readonly allowedOrigins: readonly string[];
+}): RequestHandler {
+  const secure = options.publicUrl?.startsWith('https:') ?? false;
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:', 'https:'],
+        fontSrc: ["'self'"],
+        // 'self' covers sockets in today's browsers; older ones want the scheme spelt out.
+        connectSrc: ["'self'", (req) => socketSources(req.headers.host)],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'self'", ...options.allowedOrigins],
+        ...(secure ? { upgradeInsecureRequests: [] } : {}),
+      },
+    },
+    // Same-origin requests keep their Origin, other sites learn nothing.
+    referrerPolicy: { policy: 'same-origin' },
+    // Over plain http (a phone in the same network) browsers ignore these with a warning each.
+    strictTransportSecurity: secure ? { maxAge: 31_536_000 } : false,
+    crossOriginOpenerPolicy: secure,
+    originAgentCluster: secure,
+    // frame-ancestors decides; the older header cannot name the shop's origins.
+    frameguard: options.allowedOrigins.length === 0 ? { action: 'sameorigin' } : false,
+    crossOriginResourcePolicy: { policy: options.allowedOrigins.length === 0 ? 'same-origin' : 'cross-origin' },
+  });
+}
+
+function socketSources(host: string | undefined): string {
+  return host !== undefined && hostPattern.test(host) ? `ws://${host} wss://${host}` : "'self'";
+}
+
+/** The built pages and the demo's pictures. Files whose name carries a hash never change; pages are asked for anew each time. */
+export function pageRoutes(folders: { readonly pages: string; readonly demoAssets: string }): Router {
+  const router = express.Router();
+  router.use(compression({ threshold: 1_024 }));
+  router.use('/assets/demo', express.static(folders.demoAssets, { maxAge: '1h', index: false, fallthrough: true }));
+  router.use(express.static(folders.pages, { setHeaders: cacheHeaders }));
+  router.use((req, res, next) => {
+    if (req.method !== 'GET' || !req.accepts('html')) {
+      next();
+      return;
+    }
+    res.status(404).type('html').send(notFoundPage);
+  });
+  return router;
+}
+
+const hashedName = /-[\w-]{8,}\.\w+$/;
+
+function cacheHeaders(res: Response, path: string): void {
+  const hashed = path.includes(`${sep}assets${sep}`) && hashedName.test(path);
+  const policy = hashed
+    ? 'public, max-age=31536000, immutable'
+    : path.endsWith('.html')
+      ? 'no-cache'
+      : 'public, max-age=3600';
+  res.setHeader('Cache-Control', policy);
+}
+
+const notFoundPage = `<!doctype html>
+<html lang="zh-CN">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>404</title>
+<h1>没有这个页面 <small lang="en">No such page</small></h1>
+<p><a href="/">返回首页 <span lang="en">Back to the entrance</span></a></p>
+<p><small>从源码运行且页面尚未构建时：<code>npm run build</code>. <span lang="en">Running from source without built pages: <code>npm run build</code>.</span></small></p>
+</html>
+`;
