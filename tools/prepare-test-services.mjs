@@ -36,6 +36,13 @@ const needs = [
     brew: '--cask chromium',
   },
   {
+    name: 'curl',
+    why: 'the examples of the README are run as they stand',
+    find: () => findProgram(['curl']),
+    debian: 'curl',
+    brew: 'curl',
+  },
+  {
     name: 'a Chinese font',
     why: 'without one every Chinese page is rendered as boxes',
     find: findChineseFont,

@@ -14,7 +14,9 @@ const longFiles: Readonly<Record<string, string>> = {
 const domainFile = /^server\/(?!config\/|lib\/|redis\/|db\/|metrics\/|http\/|realtime\/)[^/]+\/.*\.ts$/;
 
 /** Domain files that touch the machine's clock, a timer or chance themselves, and why that is right there. An unused line fails. */
-const clockExceptions: Readonly<Record<string, string>> = {};
+const clockExceptions: Readonly<Record<string, string>> = {
+  'server/fanout/timers.ts': 'the real one behind the Timers that everything else in fan-out takes as a parameter',
+};
 
 /** Files that may read the environment, and why. */
 const environmentReaders: Readonly<Record<string, string>> = {

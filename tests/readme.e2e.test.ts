@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { environmentExample, settingsTable } from '../server/config/settings.ts';
+
+const readyWithinMs = 60_000;
+
+let dataDir = '';
+let server: ChildProcess;
+let environment: NodeJS.ProcessEnv = {};
+let readme = '';
+
+beforeAll(async () => {
+  readme = await readFile('README.md', 'utf8');
+  dataDir = await mkdtemp(join(tmpdir(), 'stockcast-readme-'));
+  const port = await freePort();
+  const base = `http://127.0.0.1:${port}`;
+  // oxlint-disable-next-line no-process-env -- what a reader's shell has, and the server's settings for this test
+  environment = { ...process.env, BASE: base, DATA_DIR: dataDir, PORT: String(port), LOG_LEVEL: 'warn', NODE_ENV: '' };
+  server = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], { env: environment, stdio: 'inherit' });
+  await untilReady(`${base}/readyz`);
+});
+
+afterAll(async () => {
+  await stop(server);
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+test('[TD-17] the examples of the README run as they stand', async () => {
+  const script = blocksOf('bash').join('\n');
+  expect(script).toContain('curl');
+  const { output, code } = await run('bash', ['-euo', 'pipefail', '-c', `${script}\necho "BUYER=$BUYER"`]);
+  expect(code, output).toBe(0);
+  const lines = output.split('\n');
+  expect(lines).toContain('duplicate');
+  expect(lines).toContain('paid');
+  expect(output).toMatch(/"available": ?50/);
+
+  const [program = ''] = blocksOf('js');
+  const BUYER = lines.find((line) => line.startsWith('BUYER='))?.slice('BUYER='.length) ?? '';
+  const example = spawn(process.execPath, ['--input-type=module'], {
+    env: { ...environment, BUYER },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    example.stdin.end(program);
+    await said(example, [/^item 0: 49 left$/, /^accepted: pay at \S+$/, /^item 0: 48 left$/]);
+  } finally {
+    await stop(example);
+  }
+});
+
+test('[TD-16] the settings table of the README and .env.example are what the server reads', async () => {
+  const [, table] = /<!-- settings:[^\n]*-->\n([^]*?)\n<!-- \/settings -->/.exec(readme) ?? [];
+  expect(table, 'run tools/settings-table.ts and put its table into the README').toBe(settingsTable().trim());
+  expect(await readFile('.env.example', 'utf8')).toBe(environmentExample());
+});
+
+/** The fenced blocks of one language, in order. */
+function blocksOf(language: string): readonly string[] {
+  const blocks = [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(
+    ([, code = '']) => code,
+  );
+  expect(blocks.length, `blocks of ${language} in the README`).toBeGreaterThan(0);
+  return blocks;
+}
+
+/** Output and error output together, as a reader's terminal would show them. */
+async function run(command: string, args: readonly string[]): Promise<{ output: string; code: number | null }> {
+  const child = spawn(command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const code = await new Promise<number | null>((resolve, reject) =>
+    child.once('error', reject).once('close', resolve),
+  );
+  return { output, code };
+}
+
+/** Resolves when the process has printed a line for each of the patterns, in this order. */
+function said(child: ChildProcess, patterns: readonly RegExp[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (isInOrder(output.split('\n'), patterns)) resolve();
+    });
+    child.once('close', () => reject(new Error(`ended without saying ${patterns.join(', ')}:\n${output}`)));
+  });
+}
+
+function isInOrder(lines: readonly string[], patterns: readonly RegExp[]): boolean {
+  let next = 0;
+  for (const line of lines) if (patterns[next]?.test(line) === true) next += 1;
+  return next === patterns.length;
+}
+
+async function untilReady(url: string): Promise<void> {
+  const deadlineMs = Date.now() + readyWithinMs;
+  while (Date.now() < deadlineMs) {
+    const status = await fetch(url).then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    if (server.exitCode !== null) throw new Error(`the server ended with ${server.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`not ready within ${readyWithinMs} ms`);
+}
+
+async function stop(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  child.kill('SIGTERM');
+  await ended;
+}
+
+async function freePort(): Promise<number> {
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const address = listener.address();
+  await new Promise((resolve) => listener.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
