@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { availableOf, statusOf } from '../../contract/levels.ts';
+import { availableOf } from '../../contract/levels.ts';
 import { addUp, decideOrder, type GateRefusal, type ItemForOrder } from './decide-order.ts';
+import { compareText, levelOf, type StoredLevel, soldOf } from './level-of.ts';
 import type {
   AttemptState,
   GateHold,
   GateReading,
   GateSnapshot,
   ItemDefinition,
-  ItemLevel,
   ItemTerms,
   LevelChange,
   Line,
@@ -159,7 +159,7 @@ export class MemoryGate {
   read(nowMs: number): GateReading {
     const items = [...this.#items.values()].map((item) => {
       const { poolRev, terms, returned } = item;
-      return Object.assign(levelOf(item, nowMs), { poolRev, termsRev: terms.rev, returned });
+      return Object.assign(levelOf(storedOf(item), nowMs), { poolRev, termsRev: terms.rev, returned });
     });
     return { ...this.position, items: items.sort((a, b) => compareText(a.skuId, b.skuId)) };
   }
@@ -203,7 +203,7 @@ export class MemoryGate {
     if (this.#version === this.#publishedVersion) return null;
     const previousVersion = this.#publishedVersion;
     this.#publishedVersion = this.#version;
-    const rows = [...this.#changed].map((skuId) => levelOf(this.#item(skuId), nowMs));
+    const rows = [...this.#changed].map((skuId) => levelOf(storedOf(this.#item(skuId)), nowMs));
     this.#changed.clear();
     return { ...this.position, previousVersion, rows };
   }
@@ -304,23 +304,9 @@ export class MemoryGate {
   }
 }
 
-/** A refund can overtake the settlement of its own order: then nothing is shown as sold, never less than nothing. */
-const soldOf = (item: Item): number => Math.max(0, item.soldEver - item.returned);
-
-function levelOf(item: Item, nowMs: number): ItemLevel {
-  const { skuId, version, allotted, held } = item;
-  const sold = soldOf(item);
-  const available = availableOf({ allotted, held, sold });
-  const { sale, opensAtMs } = item.terms;
-  return { skuId, version, allotted, available, held, sold, status: statusOf({ sale, opensAtMs, available }, nowMs) };
-}
+const storedOf = (item: Item): StoredLevel =>
+  Object.assign({ sale: item.terms.sale, opensAtMs: item.terms.opensAtMs }, item);
 
 function publicHold({ rid, state, takes, buyerId, deviceId, lines, leaseEndsAtMs }: Hold): GateHold {
   return { rid, state, takes, buyerId, deviceId, lines, leaseEndsAtMs };
-}
-
-/** By code unit, as Redis orders members. */
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
