@@ -10,7 +10,7 @@ const script = fileURLToPath(new URL('../../load-tests/replay/main.ts', import.m
 
 type Deps = {
   /** Where this server answers; the replay is a client of its public API like any other. */
-  readonly url: string;
+  readonly serverUrl: () => string;
   readonly livestreamId: string;
   /** An admin token for the replay; given through the environment, so that no process list shows it. */
   readonly issueToken: () => Promise<string>;
@@ -25,7 +25,7 @@ export type DemoReplay = {
 };
 
 /** "Replay a real day" on the demo livestream: real orders of one shop's day, so that the pages are alive within a minute. */
-export function createDemoReplay({ url, livestreamId, issueToken, log }: Deps): DemoReplay {
+export function createDemoReplay({ serverUrl, livestreamId, issueToken, log }: Deps): DemoReplay {
   let child: ChildProcess | undefined;
   let starting = false;
 
@@ -37,7 +37,7 @@ export function createDemoReplay({ url, livestreamId, issueToken, log }: Deps): 
       if (child !== undefined || starting) return false;
       starting = true;
       try {
-        const args = ['--import', 'tsx', script, '--demo', '--livestream', livestreamId, '--url', url];
+        const args = ['--import', 'tsx', script, '--demo', '--livestream', livestreamId, '--url', serverUrl()];
         child = spawn(process.execPath, args, {
           // The child sees what a Node program needs and its token, nothing of this server's secrets.
           env: { PATH: process.execPath, STOCKCAST_TOKEN: await issueToken() },

@@ -1,0 +1,196 @@
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import type { Grant } from '../contract/access.ts';
+import { createAccessControl } from './auth/token-access-control.ts';
+import type { Config } from './config/config.ts';
+import { resolveSecrets } from './config/local-secrets.ts';
+import { openDatabase } from './db/database.ts';
+import { accessHandlers } from './http/access-routes.ts';
+import { createHttpApp } from './http/app.ts';
+import { createDemoReplay, demoReplayRoutes } from './http/demo-replay.ts';
+import { managementHandlers } from './http/management-routes.ts';
+import { closeServer, createNodeServer, listen } from './http/node-server.ts';
+import { createOrderFastPath, createRequestListener } from './http/order-fast-path.ts';
+import { createOrderLink } from './http/order-link.ts';
+import { orderHandlers } from './http/order-routes.ts';
+import { paymentHandlers } from './http/payment-routes.ts';
+import { createReadiness } from './http/readiness.ts';
+import { createSimulatedPayment } from './http/simulated-payment.ts';
+import { systemClock } from './lib/clock.ts';
+import { createRequestIds } from './lib/request-id.ts';
+import { createDemoLivestream, demoLivestreamId } from './livestreams/demo-livestream.ts';
+import { createPrismaCatalogue } from './livestreams/prisma-catalogue.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { startOrderPath } from './orders/order-path.ts';
+import { createPrismaLedger } from './orders/prisma-ledger.ts';
+import { createRealtime } from './realtime/realtime.ts';
+import { openGate } from './stock/open-gate.ts';
+
+export type RunningServer = {
+  /** Where it answers, as `http://127.0.0.1:3000`. */
+  readonly url: string;
+  readonly database: 'postgresql' | 'pglite';
+  readonly gate: 'redis' | 'memory';
+  readonly demoLivestreamId: string | null;
+  /** Tokens for access links and tests. */
+  issue(grant: Grant, ttlMs: number): Promise<string>;
+  readonly demoReplay: { start(): Promise<boolean> } | null;
+  /** Stops accepting, lets orders under way finish, closes everything in the reverse order of starting. Idempotent. */
+  stop(reason: string): Promise<void>;
+};
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The whole program, wired by hand: what is here is all there is. */
+export async function start(config: Config, log: Logger): Promise<RunningServer> {
+  const clock = systemClock;
+  const closers: { readonly name: string; readonly close: () => Promise<void> }[] = [];
+  const onStop = (name: string, close: () => Promise<void>) => closers.push({ name, close });
+  const closeAll = async () => {
+    for (const { name, close } of closers.splice(0).reverse()) {
+      await close().catch((error: unknown) => log.error({ err: error, part: name }, 'a part did not stop cleanly'));
+    }
+  };
+
+  try {
+    const secrets = await resolveSecrets(config);
+    const metrics = createMetrics();
+    const nextRequestId = createRequestIds();
+
+    const databaseDir = join(config.dataDir, 'postgres');
+    const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir: databaseDir, log });
+    onStop('database', () => database.close());
+    const { prisma } = database;
+
+    const gateSettings = { pendingLeaseMs: config.pendingLeaseMs, keyTtlMs: config.idempotencyTtlMs };
+    const gate = await openGate({ redisUrl: config.redisUrl, clock, settings: gateSettings, log });
+    onStop('gate', () => gate.close());
+    const { engine } = gate;
+
+    const catalogue = createPrismaCatalogue({ prisma, clock });
+    const ledger = createPrismaLedger({ prisma });
+    const access = createAccessControl({
+      secret: secrets.sessionSecret,
+      secureCookies: config.publicUrl?.startsWith('https:') ?? false,
+      clock,
+    });
+    const link = createOrderLink({
+      secret: secrets.sessionSecret,
+      paymentPageUrl: config.paymentPageUrl,
+      demo: config.demo,
+    });
+
+    const path = startOrderPath({
+      engine,
+      ledger,
+      catalogue,
+      metrics,
+      clock,
+      wait: (ms) => wait(ms),
+      log,
+      payUrlOf: link.payUrlOf,
+      limits: config,
+      keyTtlMs: config.idempotencyTtlMs,
+    });
+    onStop('order path', () => path.stop());
+    const { orders } = path;
+
+    const readiness = createReadiness({
+      probes: { database: () => prisma.$queryRaw`SELECT 1`, gate: () => gate.ping() },
+      timeoutMs: 2_000,
+      maxAgeMs: 500,
+      clock,
+      onFailing: (name, error) => log.warn({ probe: name, err: error }, 'a part of the service is away'),
+    });
+
+    const simulatedPayment = createSimulatedPayment({
+      link,
+      findOrder: (orderId) => ledger.find(orderId),
+      webhookSecret: secrets.paymentWebhookSecret,
+      serverUrl: () => url,
+      publicUrl: config.publicUrl,
+      log,
+      clock,
+    });
+    onStop('simulated payment', () => simulatedPayment.stop());
+    const demoReplay = createDemoReplay({
+      serverUrl: () => url,
+      livestreamId: demoLivestreamId,
+      issueToken: () => access.issue({ role: 'admin', livestreamId: null, buyerId: null, deviceId: null }, 86_400_000),
+      log,
+    });
+    onStop('replay', () => demoReplay.stop());
+    const demoExtras = [
+      { path: '/pay/api', router: simulatedPayment.router },
+      { path: '/demo/api', router: demoReplayRoutes(demoReplay, config.publicUrl) },
+    ];
+
+    const app = createHttpApp({
+      handlers: {
+        ...accessHandlers({ access, catalogue, sessionsPerIpPerMinute: config.sessionsPerIpPerMinute, clock }),
+        ...managementHandlers({ catalogue, engine, ledger, clock, takeOver: path.takeOver }),
+        ...orderHandlers({ orders }),
+        ...paymentHandlers({ orders }),
+      },
+      access,
+      metrics,
+      paymentWebhookSecret: secrets.paymentWebhookSecret,
+      clock,
+      config,
+      readiness,
+      log,
+      nextRequestId,
+      folders: { pages: join(root, 'dist/public'), demoAssets: join(root, 'public/assets/demo') },
+      extras: config.demo ? demoExtras : [],
+    });
+    const fastPath = createOrderFastPath({ orders, access, metrics, readiness, config, log, nextRequestId });
+    const server = createNodeServer(createRequestListener(app, fastPath));
+
+    const realtime = createRealtime({
+      httpServer: server,
+      engine,
+      catalogue,
+      orders,
+      access,
+      metrics,
+      clock,
+      log,
+      presence: gate.presence,
+      adapter: gate.socketAdapter,
+      settings: {
+        allowedOrigins: config.allowedOrigins,
+        publicUrl: config.publicUrl,
+        socketsPerIpMax: config.socketsPerIpMax,
+        trustProxy: config.trustProxy,
+      },
+    });
+    path.onOrderChanged((order, buyerId) => realtime.notifyOrder(order.livestreamId, buyerId, order));
+
+    const hasDemo = config.demo && (await createDemoLivestream({ catalogue, clock }));
+    await path.openGates();
+    const port = await listen(server, config.port, config.host);
+    const url = `http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`;
+    onStop('http', () => closeServer(server, config.shutdownGraceMs / 2));
+
+    let stopping: Promise<void> | undefined;
+    const stop = async (reason: string): Promise<void> => {
+      readiness.drain();
+      await realtime.stop(reason);
+      await closeAll();
+    };
+    return {
+      url,
+      database: database.kind,
+      gate: config.redisUrl === null ? 'memory' : 'redis',
+      demoLivestreamId: hasDemo ? demoLivestreamId : null,
+      issue: access.issue,
+      demoReplay: config.demo ? demoReplay : null,
+      stop: (reason) => (stopping ??= stop(reason)),
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}

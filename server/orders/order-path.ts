@@ -1,0 +1,140 @@
+import type { Logger } from 'pino';
+import type { Order } from '../../contract/orders.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { ItemDefinition, StockEngine } from '../stock/stock-engine.ts';
+import { GateFollower } from './gate-follower.ts';
+import { GateKeeper } from './gate-keeper.ts';
+import { GateOrderService } from './gate-order-service.ts';
+import { GroupCommit } from './group-commit.ts';
+import { orderJobIntervals, startOrderJobs } from './order-jobs.ts';
+import type { LedgerOrder, OrderLedger } from './order-ledger.ts';
+import type { OrderService } from './order-service.ts';
+import { wireOrder } from './place-order.ts';
+import { ReserveBatcher } from './reserve-batcher.ts';
+import { makeRid } from './rid.ts';
+
+type Deps = {
+  readonly engine: StockEngine;
+  readonly ledger: OrderLedger;
+  readonly catalogue: LivestreamCatalogue;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly wait: (ms: number) => Promise<void>;
+  readonly log: Logger;
+  readonly payUrlOf: (order: Order) => string;
+  readonly limits: { readonly ledgerQueueMax: number; readonly ordersInFlightMax: number };
+  readonly keyTtlMs: number;
+};
+
+export type OrderPath = {
+  readonly orders: OrderService;
+  /** Puts committed items at the gate; never rejects, the tail repeats it (A5). */
+  takeOver(
+    livestreamId: string,
+    gate: { readonly items: readonly ItemDefinition[]; readonly infoRev: number },
+  ): Promise<void>;
+  /** Hears of every order that changed its state on this node. */
+  onOrderChanged(listener: (order: Order, buyerId: string) => void): void;
+  /** Opens the gates of all active livestreams; those that cannot be opened now are opened by the tail. */
+  openGates(): Promise<void>;
+  /** Lets orders under way be acknowledged, then stops the jobs. New orders must have stopped coming. */
+  stop(): Promise<void>;
+};
+
+/** Everything between a parsed order and its acknowledgement, with the jobs beside it. */
+export function startOrderPath(deps: Deps): OrderPath {
+  const { engine, ledger, catalogue, metrics, clock, wait, log, limits } = deps;
+  let listener: (order: Order, buyerId: string) => void = () => {};
+  const onOrderChanged = (order: LedgerOrder) => listener(wireOrder(order), order.buyerId);
+
+  const commit = new GroupCommit({ ledger, metrics, queueLengthMax: limits.ledgerQueueMax });
+  const follower = new GateFollower({
+    engine,
+    onError: (error) => log.warn({ err: error }, 'the gate did not hear of a change; the tail repeats it'),
+  });
+  const keeper = new GateKeeper({
+    engine,
+    ledger,
+    ought: async (livestreamId) => (await catalogue.active()).some((one) => one.livestreamId === livestreamId),
+    metrics,
+    keyTtlMs: deps.keyTtlMs,
+    report: (event) => log.info(event, 'gate rebuilt from the ledger'),
+    clock,
+  });
+  const takeOver: OrderPath['takeOver'] = async (livestreamId, { items, infoRev }) => {
+    await engine.putItems(livestreamId, items, infoRev).catch((error: unknown) => {
+      log.warn({ err: error, livestreamId }, 'the gate did not take over a change; the tail repeats it');
+    });
+  };
+  const jobs = startOrderJobs({
+    engine,
+    ledger,
+    catalogue,
+    follower,
+    keeper,
+    metrics,
+    clock,
+    wait,
+    onOrderChanged,
+    onArchived: (livestreamId) => log.info({ livestreamId }, 'livestream archived'),
+    report: {
+      error: (job, error) => log.warn({ err: error, job }, 'a periodic job failed; it goes on'),
+      drift: (event) => log.error(event, 'gate and ledger have drifted apart'),
+    },
+    intervals: orderJobIntervals,
+  });
+  const orders = new GateOrderService({
+    gate: new ReserveBatcher({ engine, metrics, queueLengthMax: limits.ordersInFlightMax }),
+    ledger,
+    append: (order) => commit.append(order),
+    follower,
+    keeper,
+    holdTtlMsOf: rememberHoldTtl(catalogue),
+    payUrlOf: deps.payUrlOf,
+    checkDrift: (livestreamId) => jobs.checkDriftSoon(livestreamId),
+    makeRid: () => makeRid(clock.now()),
+    wait,
+    clock,
+    onOrderChanged,
+    takeOver: (livestreamId, items) => takeOver(livestreamId, { items, infoRev: 0 }),
+    // A provider's refund API is called here once there is one; until then operators see the refund in the order's payments.
+    refundPayment: async (payment) => log.info({ payment }, 'refund handed to the payment provider'),
+    metrics,
+    inFlightMax: limits.ordersInFlightMax,
+  });
+
+  return {
+    orders,
+    takeOver,
+    onOrderChanged(next) {
+      listener = next;
+    },
+    async openGates() {
+      for (const { livestreamId } of await catalogue.active()) await keeper.ensureOpen(livestreamId, 'missing');
+    },
+    async stop() {
+      while (orders.inFlight > 0) await wait(10);
+      await commit.drain();
+      await jobs.stop();
+      await follower.drain();
+    },
+  };
+}
+
+/** A livestream's hold time is decided when it is created and never changes, so it is asked once. */
+function rememberHoldTtl(catalogue: Pick<LivestreamCatalogue, 'info'>): (livestreamId: string) => Promise<number> {
+  const known = new Map<string, Promise<number>>();
+  return (livestreamId) => {
+    const before = known.get(livestreamId);
+    if (before !== undefined) return before;
+    const asked = catalogue.info(livestreamId).then((info) => {
+      if (info === null) throw new Error(`the livestream ${livestreamId} is not in the ledger`);
+      return info.holdTtlMs;
+    });
+    known.set(livestreamId, asked);
+    asked.catch(() => known.delete(livestreamId));
+    return asked;
+  };
+}
