@@ -1,0 +1,9 @@
+import type { Lane } from '../../contract/levels.ts';
+
+/** The only place where names of Socket.IO rooms are built. Ids hold no colon, so that no id can pose as another room's name. */
+
+/** Sockets of one lane of a livestream: for what is not a level (levels are written to members directly). */
+export const laneRoomOf = (livestreamId: string, lane: Lane): string => `livestream:${livestreamId}:${lane}`;
+
+/** Every socket of one buyer in one livestream, on any node. */
+export const buyerRoomOf = (livestreamId: string, buyerId: string): string => `buyer:${livestreamId}:${buyerId}`;

@@ -1,0 +1,141 @@
+import type { Lane } from '../../contract/levels.ts';
+import type { LivestreamInfo } from '../../contract/livestreams.ts';
+import { gateWatchDefaults } from './gate-watch.ts';
+import { newMember, type SocketHandle } from './members.ts';
+import { type FanoutSettings, type Resume, Room, type RoomParts } from './room.ts';
+import { SliceLoop } from './slices.ts';
+
+export const fanoutDefaults: FanoutSettings = {
+  gate: gateWatchDefaults,
+  windowMsMin: 25,
+  heartbeatMs: 2_000,
+  lingerMs: 5_000,
+  archivedAfterMs: 10_000,
+};
+
+export type StockFanoutParts = Omit<RoomParts, 'loop' | 'settings'> & { readonly settings?: Partial<FanoutSettings> };
+
+export type JoinRequest = {
+  readonly livestreamId: string;
+  readonly lane: Lane;
+  readonly socket: SocketHandle;
+  readonly resume: Resume | undefined;
+};
+
+/** One socket's place in one lane. */
+export type Membership = {
+  readonly lane: Lane;
+  info(): LivestreamInfo;
+  /** The client has worked off this frame. */
+  acknowledge(frame: number): void;
+  /** Sends a snapshot; false: the client asks too often without acknowledging anything. */
+  resync(resume: Resume | undefined): Promise<boolean>;
+  leave(): void;
+};
+
+type OpenRoom = { readonly room: Room; joining: number; cancelClose: (() => void) | null };
+
+/** The rooms of a node: one per livestream with members here, opened by the first and closed some seconds after the last. */
+export class StockFanout {
+  readonly #parts: RoomParts;
+  readonly #rooms = new Map<string, Promise<OpenRoom | null>>();
+  readonly #closing = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor({ settings, ...parts }: StockFanoutParts) {
+    const loop = new SliceLoop(parts.timers);
+    this.#parts = { ...parts, loop, settings: { ...fanoutDefaults, ...settings } };
+  }
+
+  /** Livestreams that this node follows just now. */
+  get openRooms(): number {
+    return this.#rooms.size;
+  }
+
+  /**
+   * Sends the snapshot before it resolves. null: there is no such livestream. Rejects with `GateUnavailable` when its messages cannot
+   * be followed; nothing is left behind then.
+   */
+  async join({ livestreamId, lane, socket, resume }: JoinRequest): Promise<Membership | null> {
+    const entry = await this.#enter(livestreamId);
+    if (entry === null) return null;
+    const { room } = entry;
+    const member = newMember(socket, lane);
+    try {
+      await room.join(member, resume);
+    } finally {
+      entry.joining -= 1;
+      this.#closeWhenEmpty(livestreamId, entry);
+    }
+    return {
+      lane,
+      info: () => room.info,
+      acknowledge: (frame) => room.acknowledge(member, frame),
+      resync: (since) => room.resync(member, since),
+      leave: () => {
+        room.leave(member);
+        this.#closeWhenEmpty(livestreamId, entry);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const entries = await Promise.allSettled(this.#rooms.values());
+    this.#rooms.clear();
+    for (const entry of entries) {
+      if (entry.status !== 'fulfilled' || entry.value === null) continue;
+      entry.value.cancelClose?.();
+      this.#closing.add(entry.value.room.close());
+    }
+    await Promise.allSettled(this.#closing);
+  }
+
+  /** The livestream's room, opened if need be: all who come meanwhile wait for the same opening. Counts the caller as joining. */
+  async #enter(livestreamId: string): Promise<OpenRoom | null> {
+    let opening = this.#rooms.get(livestreamId);
+    if (opening === undefined) {
+      opening = this.#open(livestreamId);
+      this.#rooms.set(livestreamId, opening);
+    }
+    let entry: OpenRoom | null = null;
+    try {
+      entry = await opening;
+    } finally {
+      if (entry === null && this.#rooms.get(livestreamId) === opening) this.#rooms.delete(livestreamId);
+    }
+    if (entry === null) return null;
+    // Closed while this caller waited: begin again.
+    if (this.#rooms.get(livestreamId) !== opening) return this.#closed ? null : this.#enter(livestreamId);
+    entry.joining += 1;
+    entry.cancelClose?.();
+    entry.cancelClose = null;
+    return entry;
+  }
+
+  async #open(livestreamId: string): Promise<OpenRoom | null> {
+    const info = this.#closed ? null : await this.#parts.catalogue.info(livestreamId);
+    if (info === null) return null;
+    const room = new Room(info, this.#parts);
+    try {
+      await room.open();
+    } catch (error) {
+      await room.close();
+      throw error;
+    }
+    // What changed between the first look at the catalogue and the subscription is in the gate's infoRev.
+    return { room, joining: 0, cancelClose: null };
+  }
+
+  #closeWhenEmpty(livestreamId: string, entry: OpenRoom): void {
+    const { room } = entry;
+    if (this.#closed || room.size > 0 || entry.joining > 0 || entry.cancelClose !== null) return;
+    entry.cancelClose = this.#parts.timers.after(this.#parts.settings.lingerMs, () => {
+      entry.cancelClose = null;
+      this.#rooms.delete(livestreamId);
+      const closing = room.close();
+      this.#closing.add(closing);
+      void closing.finally(() => this.#closing.delete(closing));
+    });
+  }
+}
