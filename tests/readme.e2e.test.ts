@@ -4,7 +4,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { environmentExample, settingsTable } from '../server/config/settings.ts';
 
 const readyWithinMs = 60_000;
 
@@ -51,12 +50,6 @@ test('[TD-17] the examples of the README run as they stand', async () => {
   } finally {
     await stop(example);
   }
-});
-
-test('[TD-16] the settings table of the README and .env.example are what the server reads', async () => {
-  const [, table] = /<!-- settings:[^\n]*-->\n([^]*?)\n<!-- \/settings -->/.exec(readme) ?? [];
-  expect(table, 'run tools/settings-table.ts and put its table into the README').toBe(settingsTable().trim());
-  expect(await readFile('.env.example', 'utf8')).toBe(environmentExample());
 });
 
 /** The fenced blocks of one language, in order. */

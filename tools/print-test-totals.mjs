@@ -12,8 +12,12 @@ function totals() {
   // Without a report the run itself has failed, and that is one failure.
   if (!existsSync(report)) return { passed: 0, failed: 1 };
   const { numPassedTests, numFailedTests, testResults, success } = JSON.parse(readFileSync(report, 'utf8'));
-  // A file that does not even load has no failed test of its own, so it counts as one.
-  const unloadable = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
-  const failed = numFailedTests + unloadable.length;
+  // A file that does not load, or whose preparation fails, has no failed test of its own; it counts as one.
+  const unprepared = testResults.filter((file) => file.status === 'failed' && !hasFailedTest(file));
+  const failed = numFailedTests + unprepared.length;
   return { passed: numPassedTests, failed: success ? failed : Math.max(1, failed) };
+}
+
+function hasFailedTest({ assertionResults }) {
+  return assertionResults.some(({ status }) => status === 'failed');
 }
