@@ -20,13 +20,14 @@ import { createReadiness } from './http/readiness.ts';
 import { createSimulatedPayment } from './http/simulated-payment.ts';
 import { systemClock } from './lib/clock.ts';
 import { createRequestIds } from './lib/request-id.ts';
-import { createDemoLivestream, demoLivestreamId } from './livestreams/demo-livestream.ts';
+import { createDemoLivestream } from './livestreams/demo-livestream.ts';
+import { demoLivestreamId } from './livestreams/demo-show.ts';
 import { createPrismaCatalogue } from './livestreams/prisma-catalogue.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { openGate } from './open-gate.ts';
 import { startOrderPath } from './orders/order-path.ts';
 import { createPrismaLedger } from './orders/prisma-ledger.ts';
 import { createRealtime } from './realtime/realtime.ts';
-import { openGate } from './stock/open-gate.ts';
 
 export type RunningServer = {
   /** Where it answers, as `http://127.0.0.1:3000`. */

@@ -1,0 +1,25 @@
+import { afterAll, beforeAll } from 'vitest';
+import { openDatabase } from '../../server/db/database.ts';
+import { connectRedisEngine } from '../../server/stock/redis-engine/redis-engine.ts';
+import { startPostgresServer, type TestPostgres } from '../services/postgres-server.ts';
+import { startRedisServer, type TestRedis } from '../services/redis-server.ts';
+import { ManualClock, startStack } from './stack.ts';
+import { describeWhatBreaks } from './what-breaks.ts';
+
+let postgres: TestPostgres;
+let redis: TestRedis;
+beforeAll(async () => {
+  [postgres, redis] = await Promise.all([startPostgresServer(), startRedisServer()]);
+});
+afterAll(() => Promise.all([postgres.stop(), redis.stop()]));
+
+/** The cluster's shape: a real Redis and a real PostgreSQL. */
+describeWhatBreaks('Redis and PostgreSQL', async () => {
+  const clock = new ManualClock();
+  const settings = { pendingLeaseMs: 2_500, keyTtlMs: 3_600_000 };
+  await redis.flush();
+  const engine = await connectRedisEngine({ url: redis.url, timeoutMs: 5_000 }, { clock, settings });
+  const database = await openDatabase({ databaseUrl: await postgres.createDatabase(), dataDir: null });
+  const stack = await startStack({ engine, database, clock });
+  return { ...stack, flushGate: () => redis.flush() };
+});
