@@ -38,6 +38,18 @@ test('[TD-3] no id is given to two rules', () => {
   expectNone(findings, 'These ids are used twice:');
 });
 
+test('[TD-18] the index of rules lists every file of rules, with its letters', () => {
+  const letters: Record<string, string> = {};
+  for (const { id, path } of rules()) {
+    const prefix = id.replace(/-?\d+$/, '');
+    const known = letters[path] ?? prefix;
+    letters[path] = known.split(' ').includes(prefix) ? known : `${known} ${prefix}`;
+  }
+  const rows = read('docs/spec/README.md').matchAll(/^\| ([A-Z ]+) \|.*\]\(([\w-]+\.md)\) \|$/gm);
+  const listed = Object.fromEntries([...rows].map(([, ids = '', file = '']) => [`docs/spec/${file}`, ids]));
+  expect(listed).toEqual(letters);
+});
+
 test('[TD-15] ids of rules that comments of the code cite exist', () => {
   const known = new Set(rules().map(({ id }) => id));
   const prefixes = new Set([...known].map((id) => id.replace(/\d+$/, '')));
