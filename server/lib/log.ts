@@ -1,5 +1,4 @@
-import { type DestinationStream, type Logger, pino } from 'pino';
-import type { Config } from '../config/config.ts';
+import { type DestinationStream, type LevelWithSilent, type Logger, pino } from 'pino';
 
 export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
@@ -17,7 +16,7 @@ const tokenInText = /((?:token|order)=|Bearer\s+)[^\s&"'#]+|eyJ[\w-]+\.[\w-]+\.[
  * One JSON object a line; readable colours where a person looks on (a TTY). No token, cookie or secret is ever written: known fields are
  * redacted, and every finished line is searched once more.
  */
-export function createLog(config: Pick<Config, 'logLevel'>, destination?: DestinationStream): Logger {
+export function createLog(config: { readonly logLevel: LevelWithSilent }, destination?: DestinationStream): Logger {
   const options = {
     level: config.logLevel,
     base: null,

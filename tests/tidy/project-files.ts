@@ -30,7 +30,9 @@ export function filesMatching(pattern: RegExp, atLeast = 1): readonly string[] {
 export const sourceFiles = (): readonly string[] =>
   filesMatching(/^(contract|server|public|load-tests|tests|tools)\/.*\.(ts|tsx|mjs)$/, 20);
 
-export const isTest = (path: string): boolean => /\.(test|contract)\.tsx?$/.test(path) || path.startsWith('tests/');
+/** Tests, and what only tests use. */
+export const isTest = (path: string): boolean =>
+  /\.(test|contract|fixtures)\.tsx?$|-kit\.ts$/.test(path) || path.startsWith('tests/');
 
 export function read(path: string): string {
   return readFileSync(join(root, path), 'utf8');

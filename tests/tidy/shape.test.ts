@@ -39,7 +39,7 @@ test('[TD-5] file names are kebab-case', () => {
 
 test('[TD-5] no file of code has more than 400 lines, but for the exceptions', () => {
   const files = filesMatching(
-    /^(contract|server|public|load-tests|tests|tools|prisma)\/.*\.(ts|tsx|mjs|lua|sql|css|html)$/,
+    /^(contract|server|public|load-tests|tests|tools|prisma)\/.*\.(ts|tsx|mjs|lua|sql|html)$/,
     30,
   );
   const findings = files.flatMap((path) => {
