@@ -18,7 +18,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { entrance: inPublic('index.html'), viewer: inPublic('viewer/index.html'), pay: inPublic('pay/index.html') },
+      input: {
+        entrance: inPublic('index.html'),
+        viewer: inPublic('viewer/index.html'),
+        pay: inPublic('pay/index.html'),
+      },
     },
   },
 });

@@ -42,7 +42,7 @@ export type ClientOptions = {
   readonly lane: Lane;
   /** Without it the session cookie counts. */
   readonly token?: string;
-  readonly deviceId?: string;
+  readonly deviceId?: string | undefined;
   /** Called when the server does not know the session any more; true: there is a new one. */
   readonly renewSession?: () => Promise<boolean>;
   readonly storage?: TextStorage;

@@ -1,0 +1,96 @@
+import '../lib/tokens.css';
+import './viewer.css';
+import { signal } from '@preact/signals';
+import { render } from 'preact';
+import { deviceIdOf, localStorageOf } from '../lib/browser-storage.ts';
+import { createHttpApi } from '../lib/http-api.ts';
+import { keepLanguage, languageAtStart } from '../lib/languages.ts';
+import { ensureSession, type SessionOutcome, takeToken } from '../lib/session.ts';
+import { connect } from '../lib/stockcast-client.ts';
+import { App } from './app.tsx';
+import { Gate, type GateReason } from './gate.tsx';
+import { PayLinks } from './pay-links.ts';
+import { announceChanges, createViewer, ViewerProvider } from './store.ts';
+import { wordsIn } from './words.ts';
+
+const root = document.querySelector('#page') ?? document.body;
+const language = signal(languageAtStart());
+const api = createHttpApi();
+keepLanguage(language.peek());
+
+/** The page's only path from its address to a livestream on screen. */
+async function open(): Promise<void> {
+  document.title = wordsIn[language.peek()].pageTitle;
+  const token = takeToken(window);
+  const exchanged = token === null ? null : await api.openSession({ token });
+  const linkExpired = exchanged !== null && !exchanged.ok && exchanged.error.code === 'unauthorized';
+  const named = new URLSearchParams(location.search).get('livestream');
+  const livestreamId = named ?? (exchanged?.ok ? exchanged.value.livestreamId : null) ?? (await firstLivestream());
+  if (livestreamId === null) {
+    showGate('no_livestream');
+    return;
+  }
+  const session = await ensureSession(api, livestreamId);
+  if (session.kind === 'refused') {
+    showGate(session.error.code === 'not_found' ? 'no_livestream' : 'needs_link');
+    return;
+  }
+  if (session.kind === 'unreachable') {
+    showGate('unreachable');
+    setTimeout(() => void open(), 3_000);
+    return;
+  }
+  watch(livestreamId, session, linkExpired);
+}
+
+function watch(livestreamId: string, session: SessionOutcome, linkExpired: boolean): void {
+  const client = connect({
+    url: '',
+    livestreamId,
+    lane: 'viewers',
+    deviceId: deviceIdOf(localStorageOf(window)),
+    renewSession: async () => (await ensureSession(api, livestreamId)).kind === 'ready',
+  });
+  const viewer = createViewer({ client, language, payLinks: new PayLinks(localStorageOf(window)) });
+  if (session.kind === 'ready') client.addOrders(session.orders);
+  if (session.kind === 'watch_only') viewer.notice.value = viewer.words.peek().cannotOrder;
+  if (linkExpired) viewer.notice.value = viewer.words.peek().linkExpired;
+  announceChanges(viewer);
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') client.wake();
+  });
+  window.addEventListener('online', () => client.wake());
+  // A page that the browser kept in its back-forward cache comes back with a dead socket.
+  window.addEventListener('pageshow', (event) => {
+    if (event.persisted) client.wake();
+  });
+  root.replaceChildren();
+  render(
+    <ViewerProvider value={viewer}>
+      <App />
+    </ViewerProvider>,
+    root,
+  );
+  void settleEarlierOrders();
+
+  async function settleEarlierOrders(): Promise<void> {
+    for (const result of await client.resumePendingOrders()) {
+      if (result.kind !== 'accepted') continue;
+      viewer.payLinks.keep(result.order.orderId, result.payUrl);
+      viewer.sheet.value ??= { kind: 'order', orderId: result.order.orderId };
+    }
+  }
+}
+
+async function firstLivestream(): Promise<string | null> {
+  const listed = await api.listLivestreams();
+  if (!listed.ok) return null;
+  const livestream = listed.value.find(({ state }) => state === 'live') ?? listed.value[0];
+  return livestream?.livestreamId ?? null;
+}
+
+function showGate(reason: GateReason): void {
+  render(<Gate reason={reason} language={language} />, root);
+}
+
+void open();

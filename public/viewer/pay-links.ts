@@ -1,0 +1,56 @@
+import type { Order } from '../../contract/orders.ts';
+import { isUnpaid } from '../lib/order-book.ts';
+
+const storedAs = 'stockcast.pay-links';
+const linksMax = 30;
+
+/** Where the buyer pays each unpaid order: told once, when the order is placed, so kept over reloads. */
+export class PayLinks {
+  readonly #storage: Pick<Storage, 'getItem' | 'setItem'> | null;
+  #links: Record<string, string>;
+
+  constructor(storage: Pick<Storage, 'getItem' | 'setItem'> | null) {
+    this.#storage = storage;
+    this.#links = read(storage);
+  }
+
+  /** undefined: the order was placed elsewhere, or the shop has its own way to pay. */
+  of(orderId: string): string | undefined {
+    return this.#links[orderId];
+  }
+
+  keep(orderId: string, payUrl: string): void {
+    if (!isPayable(payUrl)) return;
+    this.#write([...Object.entries(this.#links).filter(([known]) => known !== orderId), [orderId, payUrl]]);
+  }
+
+  /** Forgets the links of orders that are known and need no payment any more. */
+  keepOnly(orders: readonly Order[]): void {
+    const done = new Set(orders.filter((order) => !isUnpaid(order)).map(({ orderId }) => orderId));
+    const left = Object.entries(this.#links).filter(([orderId]) => !done.has(orderId));
+    if (left.length < Object.keys(this.#links).length) this.#write(left);
+  }
+
+  #write(links: readonly (readonly [string, string])[]): void {
+    this.#links = Object.fromEntries(links.slice(-linksMax));
+    try {
+      this.#storage?.setItem(storedAs, JSON.stringify(this.#links));
+    } catch {
+      // Without storage the link lives as long as the page.
+    }
+  }
+}
+
+/** A link of a shop is a page, never a script. */
+const isPayable = (payUrl: unknown): payUrl is string =>
+  typeof payUrl === 'string' && /^(https?:\/\/|\/(?!\/))/.test(payUrl);
+
+function read(storage: Pick<Storage, 'getItem'> | null): Record<string, string> {
+  try {
+    const stored: unknown = JSON.parse(storage?.getItem(storedAs) ?? '{}');
+    if (typeof stored !== 'object' || stored === null) return {};
+    return Object.fromEntries(Object.entries(stored).filter(([, url]) => isPayable(url)));
+  } catch {
+    return {};
+  }
+}
