@@ -1,10 +1,11 @@
 // Fills a running server with the demo livestream through its public API: `npm run seed -- --url http://localhost:3000 --token <token>`.
 import { parseArgs } from 'node:util';
 import { API_PREFIX } from '../contract/routes.ts';
-import { demoItem, demoLivestreamId, demoSkus, demoStock } from '../server/livestreams/demo-livestream.ts';
+import { demoItem, demoSkus, demoStock } from '../server/livestreams/demo-livestream.ts';
 import {
   demoChannel,
   demoHoldTtlMs,
+  demoLivestreamId,
   demoProducts,
   demoTitle,
   demoWarehouses,

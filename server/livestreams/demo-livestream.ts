@@ -5,13 +5,12 @@ import {
   demoChannel,
   demoCurrency,
   demoHoldTtlMs,
+  demoLivestreamId,
   demoProducts,
   demoTitle,
   demoWarehouses,
 } from './demo-show.ts';
 import type { LivestreamCatalogue, ManageRefusal } from './livestream-catalogue.ts';
-
-export const demoLivestreamId = 'demo';
 
 const actor = 'demo';
 const reason = 'demo livestream';

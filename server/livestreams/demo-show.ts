@@ -30,6 +30,7 @@ export type DemoProduct = {
   readonly skus: readonly DemoSku[];
 };
 
+export const demoLivestreamId = 'demo';
 export const demoCurrency = 'CNY';
 export const demoTitle: Text = { zh: '秋日好物专场', en: 'Autumn finds, live' };
 /** Ten minutes to pay. */
