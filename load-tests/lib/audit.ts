@@ -125,15 +125,26 @@ export type Gathering = {
   readonly operatorToken: string;
   readonly watchers: Evidence['watchers'];
   readonly receipts: Evidence['receipts'];
-  /** Longest wait for the last hold to end and for every watcher to hear of it. */
+  /** Longest wait for rest: the last hold has ended (unless `holdsRemain`) and every watcher has heard of it. */
   readonly patienceMs: number;
+  /** Unpaid orders stay as they are: rest is only that nothing is under way. */
+  readonly holdsRemain?: boolean;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 };
 
-/** Waits until nothing is held and everybody has heard of it, or patience ends; then takes the evidence as it is. */
+/** Waits for rest or until patience ends; then takes the evidence as it is. */
 export async function gatherEvidence(gathering: Gathering): Promise<Evidence> {
-  const { api, livestreamId, operatorToken: token, watchers, receipts, patienceMs, now } = gathering;
+  const {
+    api,
+    livestreamId,
+    operatorToken: token,
+    watchers,
+    receipts,
+    patienceMs,
+    holdsRemain = false,
+    now,
+  } = gathering;
   const params = { livestreamId };
   const deadlineMs = now() + patienceMs;
   for (;;) {
@@ -141,7 +152,7 @@ export async function gatherEvidence(gathering: Gathering): Promise<Evidence> {
     const { levels } = await api.need(routes.getLevels, { token, params });
     const { livestream } = await api.need(routes.getLivestream, { token, params });
     const evidence: Evidence = { audit, levels, livestream, watchers, receipts: null, orders: [] };
-    const quiet = audit.items.every(({ ledger }) => ledger.held === 0);
+    const quiet = holdsRemain || audit.items.every(({ ledger }) => ledger.held === 0);
     if ((quiet && judge(evidence).length === 0) || now() >= deadlineMs) {
       const orders = receipts === null ? [] : await allOrders(api, livestreamId, token);
       return { ...evidence, receipts, orders };
