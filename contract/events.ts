@@ -30,6 +30,8 @@ export const serverEvents = {
   'livestream:changed': LivestreamInfo,
   /** One of the buyer's own orders changed its state. */
   'order:changed': Order,
+  /** This server stops; the connection closes now, and a client comes back by itself, to another node or to the next start. */
+  'server:stopping': z.object({ reason: z.string() }),
 } as const;
 
 export const Resume = z.object({ epoch: Epoch, upTo: Version });

@@ -95,19 +95,21 @@ export class LevelStore {
     const { epoch, upTo, complete, rows } = snapshot;
     if (known !== null && epoch < known.epoch) return ignored;
     if (!complete && known?.epoch !== epoch) return { changed: [], needs: 'full_snapshot' };
-    const changed = this.#accept(epoch, rows);
+    const changed = this.#accept(epoch, rows, complete);
     if (complete) changed.push(...this.#forgetOlderThan(epoch));
     this.#resume = { epoch, upTo: known?.epoch === epoch ? Math.max(known.upTo, upTo) : upTo };
     this.#synced = true;
     return { changed, needs: 'nothing' };
   }
 
-  #accept(epoch: number, rows: readonly Row[]): number[] {
+  /** `again`: also rows of the version that is known, which a complete picture may show in another way (display policy). */
+  #accept(epoch: number, rows: readonly Row[], again = false): number[] {
     const changed: number[] = [];
     for (const row of rows) {
       const level = levelOf(epoch, row);
       const known = this.#levels.get(row[0]);
-      if (level === null || (known !== undefined && !isNewer(level, known))) continue;
+      if (level === null) continue;
+      if (known !== undefined && !isNewer(level, known) && !(again && !isNewer(known, level))) continue;
       this.#levels.set(row[0], level);
       changed.push(row[0]);
       this.#tell(row[0], level);
