@@ -1,0 +1,47 @@
+import { LedgerRefused, LedgerUnknown } from './order-ledger.ts';
+
+/** The database answered the statement with an error and has undone it. In a group, one order may be the reason for all of them. */
+export class StatementRefused extends LedgerRefused {
+  readonly sqlState: string;
+  constructor(sqlState: string, message: string, cause: unknown) {
+    super(message, { cause });
+    this.sqlState = sqlState;
+  }
+}
+
+/**
+ * What a failed statement means for its transaction (O4, O5). Certain that it did not commit: it was never sent (no connection), or the
+ * server answered with an error, which always undoes the transaction. Everything else is unknown: the connection broke or went
+ * silent, or the server was shutting down (classes 08, 57P0x, XX), perhaps after the commit and before its answer.
+ */
+export function ledgerErrorOf(error: unknown): LedgerRefused | LedgerUnknown {
+  if (error instanceof LedgerRefused || error instanceof LedgerUnknown) return error;
+  const message = error instanceof Error ? error.message.trim() : String(error);
+  const { kind, sqlState } = driverCauseOf(error);
+  const neverSent =
+    kind === 'DatabaseNotReachable' ||
+    kind === 'TlsConnectionError' ||
+    message === 'timeout exceeded when trying to connect';
+  if (neverSent) return new LedgerRefused(`The database cannot be reached: ${message}`, { cause: error });
+  if (sqlState === null || /^(08|57P0[1245]|XX)/.test(sqlState)) {
+    return new LedgerUnknown(`Nobody knows whether this was committed: ${message}`, { cause: error });
+  }
+  // Connection refused by the server itself: starting up, no room, wrong password, no such database.
+  if (/^(57P03|53300|28|3D000)/.test(sqlState)) return new LedgerRefused(message, { cause: error });
+  return new StatementRefused(sqlState, message, error);
+}
+
+/** A neighbour's doing: deadlock, write conflict, lock timeout, and the last defence of the counters. The same again may succeed. */
+export const isContention = (error: unknown): boolean =>
+  error instanceof StatementRefused && ['40P01', '40001', '55P03', '23514'].includes(error.sqlState);
+
+/** Raw statements and the client's own queries report the driver's error in the same place. */
+function driverCauseOf(error: unknown): { kind: string | null; sqlState: string | null } {
+  const meta = (error as { meta?: { driverAdapterError?: { cause?: Record<string, unknown> } } } | null)?.meta;
+  const cause = meta?.driverAdapterError?.cause ?? {};
+  const { kind, originalCode } = cause;
+  return {
+    kind: typeof kind === 'string' ? kind : null,
+    sqlState: typeof originalCode === 'string' && /^[0-9A-Z]{5}$/.test(originalCode) ? originalCode : null,
+  };
+}
