@@ -15,7 +15,9 @@ export type ScriptDefinition<Key extends string, Arg extends string, Reply> = {
 };
 
 export type Script<Key extends string, Arg extends string, Reply> = {
-  readonly lua: string;
+  /** The file alone, and the names of its arguments: a test compares them with its header. */
+  readonly body: string;
+  readonly args: readonly Arg[];
   /** Rejects with `RedisUnavailable`; throws a `ZodError` on a reply that the script should not give. */
   run(
     connection: RedisConnection,
@@ -29,10 +31,12 @@ export function defineScript<const Key extends string, const Arg extends string,
   definition: ScriptDefinition<Key, Arg, Reply>,
 ): Script<Key, Arg, Reply> {
   const { file, preludes = [], reply } = definition;
-  const lua = [...preludes, file].map((url) => readFileSync(url, 'utf8')).join('\n');
+  const body = readFileSync(file, 'utf8');
+  const lua = [...preludes.map((url) => readFileSync(url, 'utf8')), body].join('\n');
   const sha = createHash('sha1').update(lua).digest('hex');
   return {
-    lua,
+    body,
+    args: definition.args,
     async run(connection, keys, args) {
       const keyList = definition.keys.map((name) => keys[name]);
       const argList = definition.args.map((name) => args[name]);

@@ -36,7 +36,7 @@ const attemptsPerCallMax = 500;
 /** Opens its own two connections; rejects with `GateUnavailable` if Redis does not answer within `timeoutMs`. `close` closes them. */
 export async function connectRedisEngine(
   redis: RedisConnectionOptions & { readonly timeoutMs: number },
-  rest: Pick<RedisStockEngineOptions, 'clock' | 'settings'>,
+  rest: Omit<RedisStockEngineOptions, 'connection' | 'subscriber'>,
 ): Promise<RedisStockEngine> {
   const engine = new RedisStockEngine({
     connection: new RedisConnection(redis),
