@@ -1,61 +1,24 @@
-import { io } from 'socket.io-client';
 import { type WireError, wireError } from '../../contract/errors.ts';
 import { JoinAnswer, StockSnapshot } from '../../contract/events.ts';
-import type { Lane, StockHeartbeat, StockLevels } from '../../contract/levels.ts';
+import type { StockHeartbeat, StockLevels } from '../../contract/levels.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import type { Order } from '../../contract/orders.ts';
 import { PROTOCOL_VERSION } from '../../contract/protocol-version.ts';
 import { backOffMs } from './back-off.ts';
+import type { ClientOptions, ClientState } from './client-state.ts';
 import { FrameAcks } from './frame-acks.ts';
 import { judgeSilence, ResyncPolicy } from './freshness.ts';
 import { createHttpApi, type HttpApi, isWireError } from './http-api.ts';
-import { newIdempotencyKey, PendingOrders, type TextStorage } from './idempotency-keys.ts';
+import { newIdempotencyKey, PendingOrders } from './idempotency-keys.ts';
 import { type Level, LevelStore } from './level-store.ts';
 import { isUnpaid, OrderBook } from './order-book.ts';
 import { OrderSender, type PlaceResult } from './order-sender.ts';
 import { ServerClock } from './server-clock.ts';
-import type { StockSocket } from './stock-socket.ts';
-
-/**
- * connecting: never joined yet · live: joined, numbers are as new as `stale` says · reconnecting: comes back by itself · refused: does not
- * come back by itself; `protocol_mismatch` means that the page must be reloaded · closed: by this page.
- */
-export type Connection =
-  | { readonly kind: 'connecting' | 'reconnecting' | 'closed' }
-  | { readonly kind: 'live'; readonly stale: boolean }
-  | { readonly kind: 'refused'; readonly error: WireError };
-
-/** Everything but the levels; levels are subscribed one by one. */
-export type ClientState = {
-  readonly connection: Connection;
-  readonly livestream: LivestreamInfo | null;
-  readonly viewers: number | null;
-  readonly buyerId: string | null;
-  /** Newest first. */
-  readonly orders: readonly Order[];
-};
-
-export type ClientOptions = {
-  /** Origin of the server; empty = the page's own. */
-  readonly url: string;
-  readonly livestreamId: string;
-  readonly lane: Lane;
-  /** Without it the session cookie counts. */
-  readonly token?: string;
-  readonly deviceId?: string | undefined;
-  /** Called when the server does not know the session any more; true: there is a new one. */
-  readonly renewSession?: () => Promise<boolean>;
-  readonly storage?: TextStorage;
-  /** The page's clock in ms, a number of [0, 1), and the way to the server: parameters for tests. */
-  readonly now?: () => number;
-  readonly random?: () => number;
-  readonly openSocket?: (options: ClientOptions) => StockSocket;
-  readonly api?: HttpApi;
-};
+import { openSocket, reconnectBackOff, type StockSocket } from './stock-socket.ts';
 
 const tickMs = 200;
 const joinWithinMs = 8_000;
-const reconnectBackOff = { firstMs: 1_000, maxMs: 30_000 };
+const renewalsMax = 3;
 
 /**
  * Follows one livestream over one socket, for ever: joins, keeps the newest levels, acknowledges frames, asks for what it misses, comes
@@ -239,7 +202,7 @@ export class StockcastClient {
   /** The server does not want this connection now: comes back later, with a new session, or not at all, as the error says. */
   #turnedAway(error: WireError): void {
     if (this.#isOver() || this.#comeBack !== undefined) return;
-    const renew = error.code === 'unauthorized' ? this.#options.renewSession : undefined;
+    const renew = this.#isLostSession(error) ? this.#options.renewSession : undefined;
     if (error.action !== 'retry' && renew === undefined) {
       this.#update({ connection: { kind: 'refused', error } });
       this.#socket.disconnect();
@@ -249,6 +212,11 @@ export class StockcastClient {
     this.#setConnection(this.#neverJoined() ? 'connecting' : 'reconnecting');
     this.#comeBack = setTimeout(() => void this.#comeBackWith(renew, error), afterMs);
     this.#socket.disconnect();
+  }
+
+  /** A server that does not know the cookie any more refuses the join. A new session that is refused too is the end. */
+  #isLostSession({ code }: WireError): boolean {
+    return (code === 'unauthorized' || code === 'forbidden') && this.#failures < renewalsMax;
   }
 
   async #comeBackWith(renew: (() => Promise<boolean>) | undefined, error: WireError): Promise<void> {
@@ -384,20 +352,6 @@ export class StockcastClient {
     this.#state = { ...this.#state, ...change };
     for (const listener of this.#listeners) listener(this.#state);
   }
-}
-
-/** WebSocket first; polling only where a network does not let it through. Reconnects for ever, 1 s to 30 s apart. */
-function openSocket({ url, token }: ClientOptions): StockSocket {
-  return io(url === '' ? location.origin : url, {
-    transports: ['websocket', 'polling'],
-    tryAllTransports: true,
-    withCredentials: true,
-    reconnectionDelay: reconnectBackOff.firstMs,
-    reconnectionDelayMax: reconnectBackOff.maxMs,
-    randomizationFactor: 0.5,
-    timeout: 8_000,
-    ...(token === undefined ? {} : { auth: { token } }),
-  });
 }
 
 /** The only way to make a client. */

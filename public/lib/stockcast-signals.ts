@@ -1,6 +1,7 @@
 import { batch, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import type { ClientState } from './client-state.ts';
 import type { Level } from './level-store.ts';
-import type { ClientState, StockcastClient } from './stockcast-client.ts';
+import type { StockcastClient } from './stockcast-client.ts';
 
 type StateSignals = { readonly [Name in keyof ClientState]: ReadonlySignal<ClientState[Name]> };
 export type StockcastSignals = StateSignals & {

@@ -10,6 +10,8 @@ export function UnitsLeftText({ item }: { item: ItemInfo }) {
   const level = viewer.level(item.index).value;
   const highlighted = useHighlight(level?.shown, item.skuId);
   if (level === undefined) return <span class="left">{words.loading}</span>;
+  // Units that are not for sale are nobody's news.
+  if (level.status === 'stopped' || level.status === 'ended') return null;
   const left = unitsLeftOf(level.shown, item.display);
   return (
     <span class="left number" data-left={left.kind} data-units={String(level.shown)} ref={highlighted}>

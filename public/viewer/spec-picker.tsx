@@ -3,7 +3,7 @@ import type { ItemInfo } from '../../contract/livestreams.ts';
 import type { Text } from '../../contract/primitives.ts';
 import { textIn } from '../lib/languages.ts';
 import { type Dimension, type Product, stateOfValue, valuesOf } from './specs.ts';
-import { useViewer } from './store.ts';
+import { type ShownStatus, useViewer, type Viewer } from './store.ts';
 import { unitsLeftOf } from './units-left.ts';
 
 type Props = { product: Product; item: ItemInfo; onChoose: (item: ItemInfo) => void };
@@ -68,20 +68,9 @@ type ChipProps = {
 
 function ValueChip({ name, value, checked, choice, last, onChoose }: ChipProps) {
   const viewer = useViewer();
-  const words = viewer.words.value;
   const { sku, state } = choice;
   const gone = state === 'sold_out';
-  const status = sku === undefined ? 'loading' : viewer.statusOf(sku);
-  const shown = sku === undefined ? undefined : viewer.level(sku.index).value?.shown;
-  const left = sku === undefined || shown === undefined ? null : unitsLeftOf(shown, sku.display);
-  const note =
-    gone && status !== 'on_sale' && status !== 'scheduled' && status !== 'loading'
-      ? status === 'sold_out'
-        ? words.soldOutShort
-        : words.status[status]
-      : last && left?.kind === 'low'
-        ? words.left.low(left.units)
-        : null;
+  const note = sku === undefined ? null : noteOf(viewer, sku, last);
   return (
     <label class="chip" data-state={state} data-sku={sku?.skuId}>
       <input
@@ -100,5 +89,17 @@ function ValueChip({ name, value, checked, choice, last, onChoose }: ChipProps) 
   );
 }
 
+/** What stands beside a value: why it cannot be bought, or how few are left. */
+function noteOf(viewer: Viewer, sku: ItemInfo, last: boolean): string | null {
+  const words = viewer.words.value;
+  const status = viewer.statusOf(sku);
+  if (status === 'sold_out') return words.soldOutShort;
+  if (status === 'not_open' || status === 'stopped' || status === 'ended') return words.status[status];
+  const shown = viewer.level(sku.index).value?.shown;
+  const left = last && shown !== undefined ? unitsLeftOf(shown, sku.display) : null;
+  return left?.kind === 'low' ? words.left.low(left.units) : null;
+}
+
 /** A scheduled item can be chosen before it opens. */
-const canSell = (status: string): boolean => status === 'on_sale' || status === 'scheduled' || status === 'loading';
+const canSell = (status: ShownStatus): boolean =>
+  status === 'on_sale' || status === 'scheduled' || status === 'loading';

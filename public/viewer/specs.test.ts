@@ -54,15 +54,25 @@ describe('specifications', () => {
   test('[VW-14] black L at zero: only that combination is sold out', () => {
     const { state } = shirt();
     const isSellable = except('shirt-黑-L');
-    expect(state(0, '黑', isSellable)).toBe('other shirt-黑-M');
+    expect(state(0, '黑', isSellable)).toBe('other shirt-黑-L');
     expect(state(0, '红', isSellable)).toBe('open shirt-红-L');
-    expect(state(1, 'L', isSellable)).toBe('other shirt-红-L');
+    expect(state(1, 'L', isSellable)).toBe('other shirt-黑-L');
     expect(state(1, 'M', isSellable)).toBe('open shirt-黑-M');
   });
 
   test('[VW-14] a value that is sold out in every combination says so and still leads to its SKU', () => {
     const { state } = shirt();
     expect(state(0, '红', except('shirt-红-M', 'shirt-红-L'))).toBe('sold_out shirt-红-L');
+  });
+
+  test('[VW-14] where a combination does not exist, choosing leads to the SKU most like it, with units if there is one', () => {
+    const three = [item(0, 'cap', '黑', 'M'), item(1, 'cap', '红', 'L'), item(2, 'cap', '红', 'XL')];
+    const [product] = groupByProduct(three);
+    const [current] = three;
+    if (product === undefined || current === undefined) throw new Error('the product is there');
+    const red = { dimension: 0, value: text('红') };
+    expect(stateOfValue(product, current, red, () => true)).toEqual({ sku: three[1], state: 'open' });
+    expect(stateOfValue(product, current, red, except('cap-红-L'))).toEqual({ sku: three[2], state: 'open' });
   });
 
   test('[VW-14] SKUs with unlike choices become the values of one choice', () => {

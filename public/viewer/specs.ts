@@ -12,7 +12,10 @@ export type Product = {
   readonly dimensions: readonly Dimension[];
 };
 
-/** open: with what else is chosen it can be bought · other: only with another choice beside it · sold_out: in no combination. */
+/**
+ * `sku`: what choosing the value leads to. open: that can be bought · other: that cannot, but the value with another choice beside it ·
+ * sold_out: the value in no combination.
+ */
 export type ValueState = { readonly sku: ItemInfo | undefined; readonly state: 'open' | 'other' | 'sold_out' };
 
 /** Products in the order of their first item. */
@@ -42,7 +45,10 @@ export function specText(item: ItemInfo): Text {
   return joined(item);
 }
 
-/** The SKU that choosing `value` leads to, and whether it can be bought. Keeps as much of the present choice as possible. */
+/**
+ * The SKU that choosing `value` leads to: the one with all other choices as they are, sold out or not, so that nobody buys red because
+ * black is gone; only where there is no such SKU, the one most like it, with units if there is one.
+ */
 export function stateOfValue(
   product: Product,
   current: ItemInfo,
@@ -50,15 +56,14 @@ export function stateOfValue(
   isSellable: (item: ItemInfo) => boolean,
 ): ValueState {
   const own = valuesOf(product, current);
-  const candidates = product.items.filter((item) => same(valuesOf(product, item)[choice.dimension], choice.value));
-  const shared = (item: ItemInfo): number =>
+  const alikeIn = (item: ItemInfo): number =>
     valuesOf(product, item).filter((value, index) => index !== choice.dimension && same(value, own[index])).length;
-  const byLikeness = candidates.sort((a, b) => shared(b) - shared(a) || a.index - b.index);
-  const [alike] = byLikeness;
-  const exact = alike !== undefined && shared(alike) === product.dimensions.length - 1;
-  const sellable = byLikeness.find(isSellable);
-  if (sellable === undefined) return { sku: alike, state: 'sold_out' };
-  return { sku: sellable, state: exact && sellable === alike ? 'open' : 'other' };
+  const byLikeness = product.items
+    .filter((item) => same(valuesOf(product, item)[choice.dimension], choice.value))
+    .sort((a, b) => alikeIn(b) - alikeIn(a) || Number(isSellable(b)) - Number(isSellable(a)) || a.index - b.index);
+  const [sku] = byLikeness;
+  if (sku !== undefined && isSellable(sku)) return { sku, state: 'open' };
+  return { sku, state: byLikeness.some(isSellable) ? 'other' : 'sold_out' };
 }
 
 function dimensionsOf(items: readonly ItemInfo[]): readonly Dimension[] {
