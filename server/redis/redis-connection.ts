@@ -143,13 +143,18 @@ export class RedisConnection {
   }
 }
 
-/** QUIT lets replies under way arrive; a server that does not answer it is left without. */
+/** How long the other side may take to close its end of a connection; then it is closed without it. */
+const closeGraceMs = 500;
+
+/** QUIT lets replies under way arrive; a server that does not answer it is left without. Never rejects, and ends in bounded time. */
 export async function closeRedis(client: Redis): Promise<void> {
-  if (client.status === 'end') return;
-  const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
   if (client.status === 'ready') await client.quit().catch(() => {});
+  // Between two attempts to reconnect there is nothing to end but the next attempt: no event would come.
+  const isConnected = client.status !== 'end' && client.status !== 'reconnecting';
+  const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
   client.disconnect();
-  await ended;
+  if (!isConnected) return;
+  await inTime(ended, closeGraceMs).catch(() => client.stream?.destroy());
 }
 
 /** Rejects with `RedisUnavailable` if `promise` has not resolved after `timeoutMs`. */

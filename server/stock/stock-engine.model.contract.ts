@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MemoryStockEngine } from './memory-engine.ts';
-import { type EngineFactory, item, Stage, settings, snapshot, TestClock } from './stock-engine.fixtures.ts';
+import { type EngineFactory, item, Stage, settings, snapshot, soon, TestClock } from './stock-engine.fixtures.ts';
 import type { ReserveRequest, StockEngine } from './stock-engine.ts';
 
 const skus = ['tea', 'mug', 'cup'];
@@ -137,6 +137,8 @@ export function describeModel(create: EngineFactory): void {
         expect(answer, name).toEqual(await run(modelStage));
         await expectAlike(stage, modelStage, name);
       }
+      // Messages come on a connection of their own, in order, but later than the answers.
+      await soon(() => stage.heard.length >= modelStage.heard.length);
       for (const stop of stops) await stop();
       expect(stage.heard).toEqual(modelStage.heard);
     });
