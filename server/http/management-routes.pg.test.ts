@@ -4,6 +4,7 @@ import { AuditAnswer, type Route, routes } from '../../contract/routes.ts';
 import { describeWithDatabases } from '../../tests/services/databases.ts';
 import { openTestShop } from '../livestreams/test-shop.ts';
 import type { LedgerAudit } from '../orders/order-ledger.ts';
+import { createPrismaLedger } from '../orders/prisma-ledger.ts';
 import { MemoryStockEngine } from '../stock/memory-engine.ts';
 import { bodyOf, send, sendJson, startTestServer, type TestServer } from './http-test-kit.ts';
 import { managementHandlers } from './management-routes.ts';
@@ -29,19 +30,17 @@ describeWithDatabases('managing over HTTP', ({ database }) => {
   });
   afterAll(() => server.stop());
 
+  /** The ledger's own, with what orders say replaced where a test wants that. */
   async function audit(livestreamId: string): Promise<LedgerAudit | null> {
-    const row = await shop.prisma.livestream.findUnique({
-      where: { id: livestreamId },
-      include: { items: { orderBy: { index: 'asc' } } },
-    });
-    if (row === null) return null;
-    const items = row.items.map((item) => ({
+    const honest = await createPrismaLedger({ prisma: shop.prisma }).audit(livestreamId);
+    if (honest === null) return null;
+    const items = honest.items.map((item) => ({
       ...item,
       heldByOrders: item.held,
       soldByOrders: item.sold,
       ...byOrders,
     }));
-    return { epoch: row.epoch, infoRev: row.infoRev, items };
+    return { ...honest, items };
   }
 
   async function openGate(livestreamId: string): Promise<void> {
