@@ -1,16 +1,21 @@
-import { openDatabase } from '../../server/db/database.ts';
+import { afterAll, beforeAll } from 'vitest';
+import { type OpenDatabase, openDatabase } from '../../server/db/database.ts';
 import { MemoryStockEngine } from '../../server/stock/memory-engine.ts';
-import { ManualClock, startStack } from './stack.ts';
+import { emptyDatabase, livestreamId, ManualClock, startStack } from './stack.ts';
 import { describeWhatBreaks } from './what-breaks.ts';
+
+let database: OpenDatabase;
+beforeAll(async () => {
+  database = await openDatabase({ databaseUrl: null, dataDir: null });
+});
+afterAll(() => database.close());
 
 /** The embedded shape: in-process gate and PGlite. */
 describeWhatBreaks('in-process gate, embedded database', async () => {
+  await emptyDatabase(database);
   const clock = new ManualClock();
-  const settings = { pendingLeaseMs: 2_500, keyTtlMs: 3_600_000 };
-  const engine = new MemoryStockEngine({ clock, settings });
-  const database = await openDatabase({ databaseUrl: null, dataDir: null });
+  const engine = new MemoryStockEngine({ clock, settings: { pendingLeaseMs: 2_500, keyTtlMs: 3_600_000 } });
   const stack = await startStack({ engine, database, clock });
   // A process that has lost its memory has a new, empty gate.
-  const flushGate = () => engine.archive('night');
-  return { ...stack, flushGate };
+  return { ...stack, flushGate: () => engine.archive(livestreamId) };
 });

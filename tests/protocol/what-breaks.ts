@@ -32,8 +32,8 @@ export function describeWhatBreaks(shape: string, create: () => Promise<ShapeSta
     const atRest = async () => {
       await stack.tail();
       expect(await stack.audit()).toEqual([
-        { skuId: 'mug', same: true },
         { skuId: 'tea', same: true },
+        { skuId: 'mug', same: true },
       ]);
     };
     afterEach(() => stack.stop());
