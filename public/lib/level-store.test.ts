@@ -70,13 +70,38 @@ describe('level store', () => {
     expect(store.level(3)).toEqual({ epoch: 1, version: 7, shown: 10, held: 2, sold: 5, status: 'on_sale' });
   });
 
+  test('[VW-1] a complete snapshot may show the known version in another way, but no older one', () => {
+    const store = new LevelStore();
+    store.applySnapshot(
+      snapshotOf({
+        rows: [
+          [0, 5, 42, 2],
+          [1, 6, 9, 2],
+        ],
+        upTo: 6,
+      }),
+    );
+    store.applyFrame(frameOf({ frame: 2, epoch: 1, upTo: 7, rows: [[1, 7, 8, 2]] }));
+    store.applySnapshot(
+      snapshotOf({
+        rows: [
+          [0, 5, '20+', 2],
+          [1, 6, '1-9', 2],
+        ],
+        upTo: 6,
+      }),
+    );
+    expect(store.level(0)?.shown).toBe('20+');
+    expect(store.level(1)?.shown).toBe(8);
+  });
+
   test('[VW-1] leaves out a row whose status it does not know', () => {
     const store = new LevelStore();
     store.applyFrame(frameOf({ frame: 1, epoch: 1, rows: [[0, 5, 9, 17]] }));
     expect(store.level(0)).toBeUndefined();
   });
 
-  test('[VW-2] [V3] a critical frame does not advance the resume point', () => {
+  test('[VW-2][V3] a critical frame does not advance the resume point', () => {
     const store = new LevelStore();
     store.applySnapshot(snapshotOf({ upTo: 10 }));
     store.applyFrame(frameOf({ frame: 2, epoch: 1, rows: [[0, 15, 0, 3]] }));

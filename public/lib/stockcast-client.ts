@@ -149,13 +149,13 @@ export class StockcastClient {
     const socket = this.#socket;
     socket.on('connect', () => void this.#join());
     socket.on('connect_error', (cause: Error & { data?: unknown }) => {
-      this.#setConnection(this.#neverJoined() ? 'connecting' : 'reconnecting');
+      this.#setAway();
       // An inactive socket was turned away by the server itself; losses of the network are repeated by the socket.
       if (!socket.active) this.#turnedAway(isWireError(cause.data) ? cause.data : wireError('unavailable'));
     });
     socket.on('disconnect', () => {
       if (this.#isOver()) return;
-      this.#setConnection('reconnecting');
+      this.#setAway();
       if (!socket.active) this.#turnedAway(wireError('unavailable'));
     });
     socket.on('stock:snapshot', (snapshot) => this.#takeSnapshot(snapshot));
@@ -209,7 +209,7 @@ export class StockcastClient {
       return;
     }
     const afterMs = Math.max(error.minBackoffMs ?? 0, backOffMs(reconnectBackOff, this.#failures++, this.#random()));
-    this.#setConnection(this.#neverJoined() ? 'connecting' : 'reconnecting');
+    this.#setAway();
     this.#comeBack = setTimeout(() => void this.#comeBackWith(renew, error), afterMs);
     this.#socket.disconnect();
   }
@@ -339,8 +339,8 @@ export class StockcastClient {
     return livestreamId === this.#options.livestreamId;
   }
 
-  #neverJoined(): boolean {
-    return this.#state.livestream === null;
+  #setAway(): void {
+    this.#setConnection(this.#state.livestream === null ? 'connecting' : 'reconnecting');
   }
 
   #isOver(): boolean {

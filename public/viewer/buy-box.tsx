@@ -39,7 +39,7 @@ export function BuyBox({ item, pinned }: { item: ItemInfo; pinned: boolean }) {
         )}
         <button
           type="button"
-          class="button button-buy"
+          class={`button button-buy ${status === 'scheduled' ? 'button-opens' : ''}`}
           aria-disabled={!canBuy}
           aria-label={canBuy ? words.buyNamed(viewer.nameOf(item.skuId)) : undefined}
           aria-describedby={limits === '' ? undefined : hintId}

@@ -18,10 +18,11 @@ export function Header() {
         <button
           type="button"
           class="language"
+          aria-label={words.switchLanguage}
           lang={viewer.language.value === 'zh' ? 'en' : 'zh-CN'}
           onClick={() => viewer.switchLanguage()}
         >
-          {words.switchLanguage}
+          {words.switchLanguageShort}
         </button>
         <div class="top-facts">
           {viewers !== null && (

@@ -1,3 +1,4 @@
+import { type Signal, signal } from '@preact/signals';
 import type { Order } from '../../contract/orders.ts';
 import { isUnpaid } from '../lib/order-book.ts';
 
@@ -7,34 +8,35 @@ const linksMax = 30;
 /** Where the buyer pays each unpaid order: told once, when the order is placed, so kept over reloads. */
 export class PayLinks {
   readonly #storage: Pick<Storage, 'getItem' | 'setItem'> | null;
-  #links: Record<string, string>;
+  /** A signal: an order may be on screen before its link is known. */
+  readonly #links: Signal<Record<string, string>>;
 
   constructor(storage: Pick<Storage, 'getItem' | 'setItem'> | null) {
     this.#storage = storage;
-    this.#links = read(storage);
+    this.#links = signal(read(storage));
   }
 
   /** undefined: the order was placed elsewhere, or the shop has its own way to pay. */
   of(orderId: string): string | undefined {
-    return this.#links[orderId];
+    return this.#links.value[orderId];
   }
 
   keep(orderId: string, payUrl: string): void {
     if (!isPayable(payUrl)) return;
-    this.#write([...Object.entries(this.#links).filter(([known]) => known !== orderId), [orderId, payUrl]]);
+    this.#write([...Object.entries(this.#links.peek()).filter(([known]) => known !== orderId), [orderId, payUrl]]);
   }
 
   /** Forgets the links of orders that are known and need no payment any more. */
   keepOnly(orders: readonly Order[]): void {
     const done = new Set(orders.filter((order) => !isUnpaid(order)).map(({ orderId }) => orderId));
-    const left = Object.entries(this.#links).filter(([orderId]) => !done.has(orderId));
-    if (left.length < Object.keys(this.#links).length) this.#write(left);
+    const left = Object.entries(this.#links.peek()).filter(([orderId]) => !done.has(orderId));
+    if (left.length < Object.keys(this.#links.peek()).length) this.#write(left);
   }
 
   #write(links: readonly (readonly [string, string])[]): void {
-    this.#links = Object.fromEntries(links.slice(-linksMax));
+    this.#links.value = Object.fromEntries(links.slice(-linksMax));
     try {
-      this.#storage?.setItem(storedAs, JSON.stringify(this.#links));
+      this.#storage?.setItem(storedAs, JSON.stringify(this.#links.peek()));
     } catch {
       // Without storage the link lives as long as the page.
     }

@@ -7,6 +7,7 @@ import type { Language } from '../lib/languages.ts';
 export type Words = {
   readonly pageTitle: string;
   readonly switchLanguage: string;
+  readonly switchLanguageShort: string;
   readonly live: string;
   readonly startsSoon: string;
   readonly over: string;
@@ -69,6 +70,7 @@ export type Words = {
 const zh: Words = {
   pageTitle: '直播购物',
   switchLanguage: 'English',
+  switchLanguageShort: 'EN',
   live: '直播中',
   startsSoon: '即将开播',
   over: '已结束',
@@ -182,6 +184,7 @@ const zh: Words = {
 const en: Words = {
   pageTitle: 'Live shopping',
   switchLanguage: '中文',
+  switchLanguageShort: '中文',
   live: 'Live',
   startsSoon: 'Starts soon',
   over: 'Ended',
