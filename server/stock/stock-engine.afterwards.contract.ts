@@ -220,6 +220,7 @@ function describePools(stage: () => Stage): void {
     await stage().reserve({ rid: 'one' });
     await stage().put(item('tea', { rev: 2, allotted: 1, returned: 1 }));
     expect(await stage().units()).toBe('1 held 1 sold 0 available 0');
+    expect(await stage().reserve()).toEqual({ kind: 'sold_out', skuId: 'tea' });
     await stage().settle('one');
     expect(await stage().units()).toBe('1 held 0 sold 0 available 1');
   });

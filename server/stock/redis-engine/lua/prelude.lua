@@ -186,14 +186,23 @@ local function putKey(key, record)
   mark(seenKeys, changedKeys, key)
 end
 
+local function countField(field, units)
+  counted[field] = countedOf(field) + units
+  mark(seenCounted, changedCounted, field)
+end
+
+-- The fields of a line are spelled once: `reserve` has read them before it comes here.
+local function nameFields(line, buyer, device)
+  if line.buyerField then return end
+  line.buyerField = 'b ' .. line.sku .. ' ' .. buyer
+  line.deviceField = device ~= NONE and 'd ' .. line.sku .. ' ' .. device
+end
+
 local function count(who, sign)
   for _, line in ipairs(who.lines) do
-    local fields = { 'b ' .. line.sku .. ' ' .. who.buyer }
-    if who.device ~= NONE then fields[2] = 'd ' .. line.sku .. ' ' .. who.device end
-    for _, field in ipairs(fields) do
-      counted[field] = countedOf(field) + sign * line.quantity
-      mark(seenCounted, changedCounted, field)
-    end
+    nameFields(line, who.buyer, who.device)
+    countField(line.buyerField, sign * line.quantity)
+    if line.deviceField then countField(line.deviceField, sign * line.quantity) end
   end
 end
 

@@ -22,8 +22,9 @@ for text in gmatch(requestsText, '[^\n]+') do
   if key ~= NONE then boundKeys[#boundKeys + 1] = key end
   for _, line in ipairs(request.lines) do
     skus[#skus + 1] = line.sku
-    fields[#fields + 1] = 'b ' .. line.sku .. ' ' .. buyer
-    if device ~= NONE then fields[#fields + 1] = 'd ' .. line.sku .. ' ' .. device end
+    nameFields(line, buyer, device)
+    fields[#fields + 1] = line.buyerField
+    if line.deviceField then fields[#fields + 1] = line.deviceField end
   end
 end
 prefetch(holds, holdsKey, rids, parseHold)
@@ -34,6 +35,17 @@ prefetch(counted, countedKey, fields, parseCounted)
 
 local function refuse(kind, sku, limit, units)
   return concat({ kind, sku, limit or NONE, units or NONE }, ' ')
+end
+
+-- What an order may take of an item: units of the older attempt that it re-acquires are its own.
+local function availableFor(order, sku)
+  local moving = 0
+  if order.older and order.older.takes == 'hold' then
+    for _, line in ipairs(order.older.lines) do
+      if line.sku == sku then moving = line.quantity end
+    end
+  end
+  return availableOf(levelOf(sku), moving)
 end
 
 -- One check per refusal, in order of precedence: the first that refuses any line is the answer, among equals the first line.
@@ -55,20 +67,20 @@ local checks = {
       return refuse('limit_buyer', line.sku, one.perOrder, 0)
     end
     if order.older or not one.perBuyer then return end
-    local units = countedOf('b ' .. line.sku .. ' ' .. order.buyer)
+    local units = countedOf(line.buyerField)
     if units + line.quantity > one.perBuyer then return refuse('limit_buyer', line.sku, one.perBuyer, units) end
   end,
   function(line, order)
     local one = termsOf(line.sku)
-    if order.older or order.device == NONE or not one.perDevice then return end
-    local units = countedOf('d ' .. line.sku .. ' ' .. order.device)
+    if order.older or not line.deviceField or not one.perDevice then return end
+    local units = countedOf(line.deviceField)
     if units + line.quantity > one.perDevice then return refuse('limit_device', line.sku, one.perDevice, units) end
   end,
   function(line, order)
-    if order.available(line.sku) == 0 then return refuse('sold_out', line.sku) end
+    if availableFor(order, line.sku) == 0 then return refuse('sold_out', line.sku) end
   end,
   function(line, order)
-    if order.available(line.sku) < line.quantity then return refuse('insufficient', line.sku) end
+    if availableFor(order, line.sku) < line.quantity then return refuse('insufficient', line.sku) end
   end,
 }
 
@@ -87,7 +99,7 @@ local function takesOf(order)
   for _, line in ipairs(order.lines) do
     local one = termsOf(line.sku)
     if one.policy == 'deduct_on_order' then return 'hold' end
-    if one.policy == 'hold_below' and order.available(line.sku) <= one.threshold then return 'hold' end
+    if one.policy == 'hold_below' and availableFor(order, line.sku) <= one.threshold then return 'hold' end
   end
   return 'pay'
 end
@@ -139,15 +151,6 @@ local function decide(request)
 
   request.isReacquiring = request.reacquires ~= NONE
   request.older = request.isReacquiring and holdOf(request.reacquires) or nil
-  request.available = function(sku)
-    local moving = 0
-    if request.older and request.older.takes == 'hold' then
-      for _, line in ipairs(request.older.lines) do
-        if line.sku == sku then moving = line.quantity end
-      end
-    end
-    return availableOf(levelOf(sku), moving)
-  end
   local refusal = refusalOf(request)
   local takes = refusal and 'hold' or takesOf(request)
   if request.key ~= NONE then
