@@ -1,10 +1,13 @@
-import { codeOf, filesMatching, read } from './project-files.ts';
+import { codeOf, read, sourceFiles } from './project-files.ts';
 
 export type Title = { readonly path: string; readonly line: number; readonly text: string | null };
 
-/** The first argument of every `test(…)` and `it(…)`, tables included; null where it is not a literal. */
+/** The first argument of every `test(…)` and `it(…)`, tables included; null where it is not a literal. Shared suites count, whatever their name. */
 export function testTitles(): readonly Title[] {
-  return filesMatching(/\.(test|contract)\.tsx?$/).flatMap((path) => titlesIn(path, codeOf(read(path))));
+  return sourceFiles().flatMap((path) => {
+    const code = codeOf(read(path));
+    return /import[^;]*\b(test|it)\b[^;]* from 'vitest'/.test(code) ? titlesIn(path, code) : [];
+  });
 }
 
 function titlesIn(path: string, code: string): readonly Title[] {
@@ -33,8 +36,8 @@ function closing(code: string, from: number): number {
   return code.length;
 }
 
-/** Ids that a title begins with: `[G3][O7] …` has two. */
+/** Ids that a title begins with: `[G3][O7] …` and `[G3] [O7] …` have two. */
 export function idsOf(title: string): readonly string[] {
-  const [prefix = ''] = /^(\[[A-Z]+-?\d+\])+/.exec(title) ?? [];
+  const [prefix = ''] = /^(\[[A-Z]+-?\d+\] ?)+/.exec(title) ?? [];
   return [...prefix.matchAll(/\[([^\]]+)\]/g)].map(([, id = '']) => id);
 }
