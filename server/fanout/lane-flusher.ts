@@ -125,7 +125,9 @@ export class LaneFlusher implements Walker {
     const { upTo } = this.#parts.source.deliverable();
     if (this.#parts.lanes.every((lane) => lane.members.size === 0 || lane.upTo >= upTo)) return;
     this.#owesUpTo = true;
-    this.touch();
+    // At once where that is possible: the heartbeat that follows must find nobody behind.
+    if (this.#walk === null && this.#parts.clock.now() >= this.#windowEndsAtMs) this.#run();
+    else this.touch();
   }
 
   /** Heartbeats and descriptions: after what is on its way, before what comes. A newer one replaces one that has not begun. */
@@ -149,8 +151,9 @@ export class LaneFlusher implements Walker {
     this.#heardAtMs = null;
     const point = source.deliverable();
     for (const audience of lanes) {
-      audience.frame += 1;
       audience.upTo = point.upTo;
+      if (audience.members.size === 0) continue;
+      audience.frame += 1;
       const payload = source.snapshot(audience, rows, point);
       this.#send(audience, { kind: 'frame', event: 'stock:snapshot', payload, frame: audience.frame, point });
     }
