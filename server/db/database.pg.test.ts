@@ -71,7 +71,9 @@ test('[OL-5] the migrations make what schema.prisma says, and beyond it only wha
     await migrated.end();
 
     expect(expected.length).toBeGreaterThan(100);
-    expect(expected.filter((line) => !actual.includes(line))).toEqual([]);
+    // Left out on purpose: the migration says why.
+    const without = /^constraint (orders orders_livestream_id_fkey|order_lines order_lines_order_id_fkey) /;
+    expect(expected.filter((line) => !actual.includes(line) && !without.test(line))).toEqual([]);
     const extra = actual.filter((line) => !expected.includes(line));
     expect(
       extra.filter((line) => !/^(check|index .* WHERE )/.test(line) && !line.includes('_prisma_migrations')),
