@@ -22,6 +22,10 @@ export const eventTexts: Record<keyof typeof serverEvents | keyof typeof clientE
   },
   'livestream:changed': { zh: '直播或商品信息变化', en: 'The livestream or one of its items has changed' },
   'order:changed': { zh: '买家自己的订单状态变化', en: "One of the buyer's own orders changed its state" },
+  'server:stopping': {
+    zh: '服务器即将停止；客户端会自动重连',
+    en: 'The server stops; clients come back by themselves',
+  },
   'livestream:join': {
     zh: '加入直播间；应答在快照发出之后',
     en: 'Join a livestream; acknowledged after its snapshot was sent',

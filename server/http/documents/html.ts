@@ -83,12 +83,16 @@ export function typeOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((value) => code(JSON.stringify(value))).join(' <b>|</b> ');
   if ('const' in schema) return code(JSON.stringify(schema.const));
   if (prefixItems !== undefined) return `[${prefixItems.map(typeOf).join(', ')}]`;
-  if (schema.type === 'array') return `${typeOf(schema.items ?? {})}[]`;
+  if (schema.type === 'array') {
+    const items = typeOf(schema.items ?? {});
+    return items.includes('<b>|</b>') ? `(${items})[]` : `${items}[]`;
+  }
   if (properties !== undefined) {
     const fields = Object.entries(properties).map(([name, property]) => `${code(name)}: ${typeOf(property)}`);
     return `{ ${fields.join(', ')} }`;
   }
-  return `${escape(schema.type ?? 'any')}${limitsOf(schema)}`;
+  const types = [schema.type ?? 'any'].flat();
+  return `${escape(types.join(' | '))}${limitsOf(schema)}`;
 }
 
 const range = (low: number | undefined, high: number | undefined, unit: string): string =>

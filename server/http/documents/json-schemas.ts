@@ -24,7 +24,7 @@ import { AuditAnswer, SkuStockAnswer } from '../../../contract/routes.ts';
 
 /** As much of JSON Schema 2020-12 as the contract's schemas use. */
 export type JsonSchema = {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly $ref?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
