@@ -26,6 +26,7 @@ type Deps = Omit<PlaceDeps, 'ledger' | 'follower'> & {
 /** The order service over a gate and a ledger. What the database cannot answer becomes `unavailable`, which is retryable. */
 export class GateOrderService implements OrderService {
   readonly #deps: Deps;
+  readonly #paying = new Map<string, Promise<void>>();
   #inFlight = 0;
 
   constructor(deps: Deps) {
@@ -87,7 +88,24 @@ export class GateOrderService implements OrderService {
     return { kind: 'done', order: wireOrder(refund.order) };
   }
 
+  /** Callbacks for one order run one after the other here: a repeated one must not find its units reserved by the first and give up. */
   async pay(payment: PaymentCallback['data']): ReturnType<OrderService['pay']> {
+    const { orderId } = payment;
+    const before = this.#paying.get(orderId) ?? Promise.resolve();
+    const turn = before.then(() => this.#pay(payment));
+    const settled = turn.then(
+      () => {},
+      () => {},
+    );
+    this.#paying.set(orderId, settled);
+    try {
+      return await turn;
+    } finally {
+      if (this.#paying.get(orderId) === settled) this.#paying.delete(orderId);
+    }
+  }
+
+  async #pay(payment: PaymentCallback['data']): ReturnType<OrderService['pay']> {
     const outcome = await this.#deps.ledger.pay(payment).catch(() => null);
     if (outcome === null) return { kind: 'refused', error: wireError('unavailable') };
     if (outcome.kind === 'not_found') return { kind: 'refused', error: wireError('route_not_found') };

@@ -37,6 +37,8 @@ export type OrderPath = {
   ): Promise<void>;
   /** Hears of every order that changed its state on this node. */
   onOrderChanged(listener: (order: Order, buyerId: string) => void): void;
+  /** B4: the gate has gone backwards, it must not decide any longer. Never rejects. */
+  rebuildGate(livestreamId: string): void;
   /** Opens the gates of all active livestreams; those that cannot be opened now are opened by the tail. */
   openGates(): Promise<void>;
   /** Lets orders under way be acknowledged, then stops the jobs. New orders must have stopped coming. */
@@ -64,9 +66,13 @@ export function startOrderPath(deps: Deps): OrderPath {
     clock,
   });
   const takeOver: OrderPath['takeOver'] = async (livestreamId, { items, infoRev }) => {
-    await engine.putItems(livestreamId, items, infoRev).catch((error: unknown) => {
+    try {
+      await engine.putItems(livestreamId, items, infoRev);
+      // A livestream that has just gone live has no gate yet: who reads its levels next must not have to wait for the tail.
+      if ((await engine.peek(livestreamId)) === null) await keeper.ensureOpen(livestreamId, 'missing');
+    } catch (error) {
       log.warn({ err: error, livestreamId }, 'the gate did not take over a change; the tail repeats it');
-    });
+    }
   };
   const jobs = startOrderJobs({
     engine,
@@ -110,6 +116,9 @@ export function startOrderPath(deps: Deps): OrderPath {
     takeOver,
     onOrderChanged(next) {
       listener = next;
+    },
+    rebuildGate(livestreamId) {
+      void keeper.ensureOpen(livestreamId, 'drift');
     },
     async openGates() {
       for (const { livestreamId } of await catalogue.active()) await keeper.ensureOpen(livestreamId, 'missing');

@@ -208,7 +208,7 @@ export async function emptyDatabase({ prisma }: OpenDatabase): Promise<void> {
   await prisma.$transaction([
     // The ledger's entries are append-only by a trigger; only a table's owner can do this.
     prisma.$executeRaw`ALTER TABLE stock_entries DISABLE TRIGGER USER`,
-    prisma.$executeRaw`TRUNCATE products, warehouses, channels, livestreams, stock_entries CASCADE`,
+    prisma.$executeRaw`TRUNCATE products, warehouses, channels, livestreams, orders, stock_entries CASCADE`,
     prisma.$executeRaw`ALTER TABLE stock_entries ENABLE TRIGGER USER`,
   ]);
 }
