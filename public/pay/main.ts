@@ -191,8 +191,9 @@ function nameOf(skuId: string, language: Language): string {
   return [item.title, ...item.spec.map(({ value }) => value)].map((text) => textIn(language, text)).join(' ');
 }
 
-const backUrl = (): string =>
-  order === null ? '/viewer/' : `/viewer/?livestream=${encodeURIComponent(order.livestreamId)}`;
+function backUrl(): string {
+  return order === null ? '/viewer/' : `/viewer/?livestream=${encodeURIComponent(order.livestreamId)}`;
+}
 
 /** The order's token, out of the fragment or the query. */
 function tokenOfAddress(): string | null {
