@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { ClientConfig } from 'pg';
@@ -62,7 +62,8 @@ export async function startEmbeddedPostgres(
 /** Only this user may reach the socket. null: no Unix sockets here, a free port of the loopback address instead. */
 function makeSocketFolder(folder: string | null): string | null {
   if (process.platform === 'win32') return null;
-  const near = folder === null ? null : join(folder, 'socket');
+  // The driver takes a host for a socket only if it begins with a slash.
+  const near = folder === null ? null : resolve(folder, 'socket');
   // The kernel takes 107 bytes of path (103 on macOS).
   if (near === null || Buffer.byteLength(near) > 80) return mkdtempSync(join(tmpdir(), 'stockcast-'));
   rmSync(near, { recursive: true, force: true });
