@@ -99,6 +99,15 @@ describe('status', () => {
     );
   });
 
+  test('[PR-5] the opening moment itself is open', () => {
+    const item = { sale: 'open', opensAtMs: 1_000, available: 1 } as const;
+    expect([999, 1_000].map((nowMs) => statusOf(item, nowMs))).toEqual(['scheduled', 'on_sale']);
+    expect([999, 1_000].map((nowMs) => effectiveStatus('scheduled', true, 1_000, nowMs))).toEqual([
+      'scheduled',
+      'on_sale',
+    ]);
+  });
+
   test('[PR-5] on the wire a status is its place in this list', () => {
     expect(itemStatuses).toEqual(['not_open', 'scheduled', 'on_sale', 'sold_out', 'stopped', 'ended']);
   });

@@ -139,9 +139,15 @@ describe('operations', () => {
     server.readiness.drain();
     const draining = await ready();
     expect([draining.status, bodyOf(draining).draining]).toEqual([503, true]);
-    const order = await sendJson(`${server.url}${API_PREFIX}/livestreams/live-1/orders`, {});
-    expect(order.headers['connection']).toBe('close');
-    const other = await send(`${server.url}${API_PREFIX}/livestreams`);
+    const token = await server.issue({ role: 'viewer', livestreamId: 'live-1', buyerId: 'b-1' });
+    const line = { skuId: 'tea', quantity: 1 };
+    const order = await sendJson(
+      `${server.url}${API_PREFIX}/livestreams/live-1/orders`,
+      { idempotencyKey: 'key-drain', lines: [line] },
+      { authorization: `Bearer ${token}`, connection: 'keep-alive' },
+    );
+    expect([order.status, order.headers['connection']]).toEqual([201, 'close']);
+    const other = await send(`${server.url}${API_PREFIX}/livestreams`, { headers: { connection: 'keep-alive' } });
     expect(other.headers['connection']).toBe('close');
   });
 

@@ -83,7 +83,7 @@ socket.on('connect', () =>
 
 // An order over the same socket; keep the key and send it again if no answer came.
 socket.emit('order:place',
-  { livestreamId: 'demo', idempotencyKey: crypto.randomUUID(), lines: [{ skuId: 'tea-black', quantity: 1 }] },
+  { livestreamId: 'demo', idempotencyKey: crypto.randomUUID(), lines: [{ skuId: 'linen-shirt-oat-m', quantity: 1 }] },
   (answer) => console.log(answer));`),
   ].join('\n');
 }

@@ -38,6 +38,7 @@ export function page(href: (typeof pages)[number]['href'], title: Bilingual, bod
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escape(title.zh)} · Stockcast</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/style.css">
 </head>
 <body>
@@ -149,6 +150,6 @@ section{break-inside:avoid-page}
 .skip{position:absolute;left:-999px}
 .skip:focus{left:1rem;top:.5rem;background:var(--paper);padding:.5rem;z-index:1}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
-ul.toc{columns:20rem;padding-left:1.2rem}
+ul.toc{columns:20rem;column-gap:2.5rem;padding-left:1.2rem}
 @media print{nav,.skip{display:none}body{font-size:11pt;background:#fff;color:#000}main{max-width:none;padding:0}a{color:inherit}pre{white-space:pre-wrap}.wide{overflow:visible}h2,h3{break-after:avoid-page}}
 `;

@@ -43,7 +43,7 @@ export function restPage(document: OpenApi, origin: string): string {
 
 function firstSteps(origin: string): string {
   const url = `${origin}${API_PREFIX}`;
-  const order = '{"idempotencyKey":"order-7f3a9c01","lines":[{"skuId":"tea-black","quantity":1}]}';
+  const order = '{"idempotencyKey":"order-7f3a9c01","lines":[{"skuId":"linen-shirt-oat-m","quantity":1}]}';
   return [
     `<h2 id="start">${both({ zh: '三步下一单', en: 'An order in three steps' })}</h2>`,
     `<p>${both({ zh: '一、商城后端用服务密钥为买家领取令牌。', en: "1. The shop's backend asks for a buyer's token with its service key." })}</p>`,
