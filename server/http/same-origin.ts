@@ -16,8 +16,3 @@ export function provenanceOf(req: Pick<IncomingMessage, 'headers'>, publicUrl: s
     ? 'same_origin'
     : 'elsewhere';
 }
-
-/** For changes that ask for no token: only our own pages may cause them in a browser. */
-export function isSameOrigin(req: Pick<IncomingMessage, 'headers'>, publicUrl: string | null = null): boolean {
-  return provenanceOf(req, publicUrl) === 'same_origin';
-}
