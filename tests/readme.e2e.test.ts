@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const readyWithinMs = 90_000;
@@ -15,7 +15,8 @@ let readme = '';
 
 beforeAll(async () => {
   readme = await readFile('README.md', 'utf8');
-  dataDir = await mkdtemp(join(tmpdir(), 'stockcast-readme-'));
+  // Relative, as the default is.
+  dataDir = relative(process.cwd(), await mkdtemp(join(tmpdir(), 'stockcast-readme-')));
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
   // oxlint-disable-next-line no-process-env -- what a reader's shell has, and the server's settings for this test
