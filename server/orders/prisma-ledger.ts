@@ -44,19 +44,20 @@ const attemptsMax = 4;
  */
 export function createPrismaLedger({ prisma, random = Math.random }: Settings): OrderLedger {
   /** One statement with one column `json` and at most one row. Our own functions make that text, so its shape is known. */
-  async function ask<Reply>(sql: Prisma.Sql): Promise<Reply | null> {
+  async function ask<Reply>(sql: Prisma.Sql, attempts = attemptsMax): Promise<Reply | null> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const [row] = await prisma.$queryRaw<{ json: string | null }[]>(sql);
         return typeof row?.json === 'string' ? (JSON.parse(row.json) as Reply) : null;
       } catch (error) {
         const ledgerError = ledgerErrorOf(error);
-        if (attempt === attemptsMax || !isContention(ledgerError)) throw ledgerError;
+        if (attempt === attempts || !isContention(ledgerError)) throw ledgerError;
         await sleep(random() * 10 * 2 ** attempt);
       }
     }
   }
-  const list = async <Row>(sql: Prisma.Sql): Promise<Row[]> => (await ask<Row[]>(sql)) ?? [];
+  const list = async <Row>(sql: Prisma.Sql, attempts = attemptsMax): Promise<Row[]> =>
+    (await ask<Row[]>(sql, attempts)) ?? [];
   const pay = async (request: PayRequest, mode: 'pay' | 'reacquire' | 'refuse', attempt = { rid: '', epoch: 0 }) =>
     payOutcomeOf(
       await ask<PayReply>(Prisma.sql`SELECT stockcast_pay(${request.paymentId}, ${request.orderId}, ${request.amountMinor}::bigint,
@@ -65,8 +66,9 @@ export function createPrismaLedger({ prisma, random = Math.random }: Settings): 
 
   return {
     append: (orders) => append(orders, ask),
+    // Whoever waits for an insert longer than the statement does may ask again later: one attempt.
     resolve: (livestreamId, rids) =>
-      list<Resolution>(Prisma.sql`SELECT stockcast_resolve(${livestreamId}, ${[...rids]}::text[]) AS json`),
+      list<Resolution>(Prisma.sql`SELECT stockcast_resolve(${livestreamId}, ${[...rids]}::text[]) AS json`, 1),
 
     find: async (orderId) => (await ask<LedgerOrder>(oneOrder(orderId))) ?? null,
     findByRids: (rids) => list<LedgerOrder>(ordersWhere(Prisma.sql`o.id = ANY (${[...rids]}::text[])`, rids.length)),
