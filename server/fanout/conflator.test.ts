@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { LevelChange } from '../stock/stock-engine.ts';
 import { Conflator } from './conflator.ts';

@@ -1,14 +1,20 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { StockSnapshot } from '../../contract/events.ts';
-import { type DisplayPolicy, type Lane, type StockHeartbeat, type StockLevels, shownOf } from '../../contract/levels.ts';
+import {
+  type DisplayPolicy,
+  type Lane,
+  type StockHeartbeat,
+  type StockLevels,
+  shownOf,
+} from '../../contract/levels.ts';
 import type { ItemInfo, LivestreamInfo } from '../../contract/livestreams.ts';
 import { FrameAcks } from '../../public/lib/frame-acks.ts';
 import { LevelStore } from '../../public/lib/level-store.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { MemoryStockEngine } from '../stock/memory-engine.ts';
-import { type FollowListener, GateUnavailable, type LevelChange, type StockEngine } from '../stock/stock-engine.ts';
 import { item, Stage, settings, TestClock } from '../stock/stock-engine.fixtures.ts';
+import { type FollowListener, GateUnavailable, type LevelChange, type StockEngine } from '../stock/stock-engine.ts';
 import { memoryPresence, type Presence } from './presence.ts';
 import type { FanoutSettings, Resume } from './room.ts';
 import type { LaneEvent, LevelWriter } from './segment.ts';
@@ -88,14 +94,13 @@ export class NodeEngine {
   }
 
   asEngine(): StockEngine {
-    const node = this;
+    const own: Partial<StockEngine> = {
+      read: (id) => this.#read(id),
+      peek: (id) => this.#ask('peek', () => this.#engine.peek(id)),
+      follow: (id, listener) => this.#follow(id, listener),
+    };
     return new Proxy(this.#engine, {
-      get(engine, name) {
-        if (name === 'read') return (id: string) => node.#read(id);
-        if (name === 'peek') return (id: string) => node.#ask('peek', () => engine.peek(id));
-        if (name === 'follow') return (id: string, listener: FollowListener) => node.#follow(id, listener);
-        return Reflect.get(engine, name, engine) as unknown;
-      },
+      get: (engine, name) => Reflect.get(own, name) ?? (Reflect.get(engine, name, engine) as unknown),
     });
   }
 
@@ -105,7 +110,7 @@ export class NodeEngine {
 
   /** What was late arrives now, newest first. */
   deliverLate(): void {
-    for (const change of this.late.splice(0).reverse()) {
+    for (const change of this.late.splice(0).toReversed()) {
       for (const listener of this.listeners) listener.change(change);
     }
   }
@@ -357,14 +362,14 @@ export class FanoutStage {
 
   /** Joins and lets everything settle; fails if there is no such livestream. */
   async join(node: Node, lane: Lane = 'viewers', client = this.client(), resume?: Resume): Promise<TestClient> {
-    let joining = true;
+    const joining = { done: false };
     const joined = node.fanout.join({ livestreamId, lane, socket: { id: client.id }, resume }).finally(() => {
-      joining = false;
+      joining.done = true;
     });
     joined.catch(() => {});
     await this.timers.settle();
     // A reading may have to wait for its turn.
-    for (let tries = 0; joining && tries < 100; tries += 1) await this.timers.advance(10);
+    for (let tries = 0; !joining.done && tries < 100; tries += 1) await this.timers.advance(10);
     const membership = await joined;
     if (membership === null) throw new Error('there is no such livestream');
     client.membership = membership;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FanoutStage, item, itemInfo } from './fanout-test-kit.ts';
+import { FanoutStage, item, itemInfo, type TestClient } from './fanout-test-kit.ts';
 
 /** Windows, critical edges, lanes and slices. */
 
@@ -68,7 +68,11 @@ test('[FO-8] [V3] a critical edge bypasses the window, carries no upTo, and come
   const before = client.store.resume;
 
   // Back in stock, sold out and back again within the window: only at its end.
-  for (const [rev, allotted] of [[2, 11], [3, 10], [4, 12]] as const) {
+  for (const [rev, allotted] of [
+    [2, 11],
+    [3, 10],
+    [4, 12],
+  ] as const) {
     await stage.gate.engine.putItems('show', [item('tea', { rev, allotted })], 1);
     await stage.timers.settle();
   }
@@ -100,7 +104,7 @@ test('[FO-8] stop and end are edges, a mere change of the number is none', async
 test('[FO-9] a critical edge restarts the walk once, those not served yet come first, and upTo stays true for all', async () => {
   const stage = await stageWith(10);
   const node = stage.node();
-  const clients = [];
+  const clients: TestClient[] = [];
   for (let i = 0; i < 300; i += 1) clients.push(await stage.join(node));
   node.written.length = 0;
   const edges: (() => void)[] = [];
@@ -121,7 +125,7 @@ test('[FO-9] a critical edge restarts the walk once, those not served yet come f
   const frames = new Set(begun.map(({ payload }) => (payload as { frame: number }).frame));
   expect(frames.size).toBe(3);
   // The heartbeat's round tells upTo where the last frame was critical.
-  await stage.timers.advance(2_100);
+  await stage.advance(2_200);
   const position = await stage.gate.engine.peek('show');
   for (const client of clients) {
     expect([client.shown(0), client.shown(1)]).toEqual([0, 0]);
@@ -190,7 +194,7 @@ test('[FO-10] the place where a walk begins rotates', async () => {
 test('[FO-10] who joins or leaves in the middle of a walk disturbs nobody', async () => {
   const stage = await stageWith();
   const node = stage.node();
-  const clients = [];
+  const clients: TestClient[] = [];
   for (let i = 0; i < 250; i += 1) clients.push(await stage.join(node));
   let late: Promise<unknown> | null = null;
   stage.onWrite = (event) => {
