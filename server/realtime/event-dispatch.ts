@@ -42,7 +42,9 @@ export function dispatcher(parts: { handlers: ClientEventHandlers; clock: Clock;
     }
     session.inFlight += 1;
     try {
-      acknowledge?.({ ok: true, ...(await answer(session, event, input)) });
+      // Not inside the optional call: that would not even run the handler for a client that wants no answer.
+      const answered = await answer(session, event, input);
+      acknowledge?.({ ok: true, ...answered });
     } catch (thrown) {
       const known = knownError(thrown);
       if (known === null) log.error({ err: thrown, event }, 'an event of a socket failed');
