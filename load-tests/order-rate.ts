@@ -17,6 +17,8 @@ export type RateOptions = {
   readonly buyers: readonly number[];
   readonly seconds: number;
   readonly items: number;
+  /** A server lets one socket order a few times a second; buyers over sockets take turns with so many. */
+  readonly sockets: number;
   readonly metricsToken: string | undefined;
   readonly log: (line: string) => void;
 };
@@ -35,8 +37,11 @@ export type RateResult = {
 const now = (): number => performance.now();
 const warmUpSeconds = 1;
 
-/** null: acknowledged; else why not. */
-type Sender = { readonly send: (key: string, skuId: string) => Promise<string | null>; readonly close: () => void };
+type Sender = {
+  /** One order of the buyer with this number. null: acknowledged; else why not. */
+  readonly send: (buyer: number, idempotencyKey: string, skuId: string) => Promise<string | null>;
+  readonly close: () => void;
+};
 
 /**
  * Reserve → acknowledged order, in a closed loop: every buyer keeps one order under way. The answer means that the order is committed.
@@ -92,19 +97,16 @@ async function measure(
 ): Promise<RateResult> {
   const { livestreamId, livestream } = stage;
   const skuIds = livestream.items.map(({ skuId }) => skuId);
-  const senders = await Promise.all(
-    tokens.map((token) =>
-      via === 'http' ? httpSender(api, livestreamId, token) : socketSender(options.url, livestreamId, token),
-    ),
-  );
+  const sender =
+    via === 'http' ? httpSender(api, livestreamId, tokens) : await socketSender(options, livestreamId, tokens);
   const latencies: number[] = [];
   const refused: Record<string, number> = {};
   const run = `${via}${tokens.length}-${Date.now().toString(36)}`;
-  const loop = async (sender: Sender, buyer: number, untilMs: number, counted: boolean): Promise<void> => {
+  const loop = async (buyer: number, untilMs: number, counted: boolean): Promise<void> => {
     for (let count = 0; now() < untilMs; count += 1) {
       const sentAtMs = now();
       const skuId = skuIds[(buyer + count) % skuIds.length] ?? '';
-      const refusal = await sender.send(`${run}-${counted ? 'm' : 'w'}-${buyer}-${count}`, skuId);
+      const refusal = await sender.send(buyer, `${run}-${counted ? 'm' : 'w'}-${buyer}-${count}`, skuId);
       if (!counted) continue;
       if (refusal === null) latencies.push(now() - sentAtMs);
       else refused[refusal] = (refused[refusal] ?? 0) + 1;
@@ -112,7 +114,7 @@ async function measure(
   };
   const all = (seconds: number, counted: boolean): Promise<unknown> => {
     const untilMs = now() + seconds * 1_000;
-    return Promise.all(senders.map((sender, buyer) => loop(sender, buyer, untilMs, counted)));
+    return Promise.all(tokens.map((_, buyer) => loop(buyer, untilMs, counted)));
   };
   try {
     await all(warmUpSeconds, false);
@@ -131,34 +133,47 @@ async function measure(
       cpuSeconds: before === null || after === null ? null : after.cpuSeconds - before.cpuSeconds,
     };
   } finally {
-    for (const { close } of senders) close();
+    sender.close();
   }
 }
 
 const linesOf = (skuId: string): { skuId: string; quantity: number }[] => [{ skuId, quantity: 1 }];
 
 /** Answers are not checked against the contract here: the generator's own CPU would be measured. */
-function httpSender(api: ApiClient, livestreamId: string, token: string): Promise<Sender> {
+function httpSender(api: ApiClient, livestreamId: string, tokens: readonly string[]): Sender {
   const path = `${API_PREFIX}/livestreams/${livestreamId}/orders`;
-  return Promise.resolve({
-    send: async (idempotencyKey, skuId) => {
+  return {
+    send: async (buyer, idempotencyKey, skuId) => {
       const body = JSON.stringify({ idempotencyKey, lines: linesOf(skuId) });
-      const reply = await api.send({ method: 'POST', path, token, body });
+      const reply = await api.send({ method: 'POST', path, token: tokens[buyer], body });
       return reply.status === 201 ? null : errorOf(reply).code;
     },
     close: () => {},
-  });
+  };
 }
 
-async function socketSender(url: string, livestreamId: string, token: string): Promise<Sender> {
-  const socket = await RawSocket.connect({ url, token });
+async function socketSender(
+  { url, sockets: count }: RateOptions,
+  livestreamId: string,
+  tokens: readonly string[],
+): Promise<Sender> {
+  const atOnce = limiter(64);
+  const sockets = await Promise.all(
+    Array.from({ length: Math.max(count, tokens.length) }, (_, index) =>
+      atOnce(() => RawSocket.connect({ url, token: tokens[index % tokens.length] ?? '' })),
+    ),
+  );
+  let turn = 0;
   return {
-    send: async (idempotencyKey, skuId) => {
-      const answer = await socket.ask('order:place', { livestreamId, idempotencyKey, lines: linesOf(skuId) });
+    send: async (_buyer, idempotencyKey, skuId) => {
+      const socket = sockets[turn++ % sockets.length];
+      const answer = await socket?.ask('order:place', { livestreamId, idempotencyKey, lines: linesOf(skuId) });
       const { ok, error } = answer as { ok?: boolean; error?: { code?: string } };
       return ok === true ? null : (error?.code ?? 'internal');
     },
-    close: () => socket.close(),
+    close: () => {
+      for (const socket of sockets) socket.close();
+    },
   };
 }
 
@@ -178,7 +193,9 @@ export function showRow({ via, buyers, orders, refused, seconds, latencyMs, cpuS
 
 /** Exit code 1: an order was refused, so the numbers say nothing. */
 export async function orderRateProgram(args: readonly string[]): Promise<number> {
-  const flags = readFlags(args, { text: ['url', 'token', 'via', 'buyers', 'seconds', 'items', 'metrics-token'] });
+  const flags = readFlags(args, {
+    text: ['url', 'token', 'via', 'buyers', 'seconds', 'items', 'sockets', 'metrics-token'],
+  });
   const vias = flags.list('via', 'http,socket').filter((via) => via === 'http' || via === 'socket');
   const buyers = flags.list('buyers', '1,64,256').map(Number);
   if (vias.length === 0) throw new Error('--via must be http, socket or both with a comma');
@@ -193,6 +210,7 @@ export async function orderRateProgram(args: readonly string[]): Promise<number>
     buyers,
     seconds: flags.whole('seconds', 5, { min: 1, max: 3_600 }),
     items: flags.whole('items', 5, { min: 1, max: 100 }),
+    sockets: flags.whole('sockets', 2_000, { min: 1, max: 20_000 }),
     metricsToken: metricsToken === '' ? undefined : metricsToken,
     log: (line) => console.log(line),
   });

@@ -14,11 +14,12 @@ export type ItemReport = {
   readonly allotted: number | null;
   readonly unitsAccepted: number;
   readonly unitsSold: number | null;
-  /** First refusal for want of units, in the replay's own time (h:mm:ss) and in ms of the wall since the start. */
+  /** First refusal for want of units (`sold_out`, or `insufficient` for a larger quantity): replay's own time, and ms since the start. */
+  readonly refusedAt: string | null;
+  readonly refusedAfterMs: number | null;
+  /** First moment at which a watching client showed sold out; in the replay's own time only if it ran at a speed. */
   readonly soldOutAt: string | null;
   readonly soldOutAfterMs: number | null;
-  /** When the first watching client showed sold out, in ms of the wall since the start. */
-  readonly shownSoldOutAfterMs: number | null;
 };
 
 export type ReplayReport = {
@@ -124,7 +125,7 @@ export function makeReport(input: ReportInput): ReplayReport {
   };
 }
 
-function itemReports({ plan, outcomes, items, watchers }: ReportInput): ItemReport[] {
+function itemReports({ speed, plan, outcomes, items, watchers }: ReportInput): ItemReport[] {
   const demands = new Map<string, number>();
   for (const { one } of plan.events) {
     if (one.kind === 'order') demands.set(one.skuId, (demands.get(one.skuId) ?? 0) + one.quantity);
@@ -132,6 +133,7 @@ function itemReports({ plan, outcomes, items, watchers }: ReportInput): ItemRepo
   return items.map(({ skuId, index, title, allotted, sold }) => {
     const refused = outcomes.refusedAt.get(skuId);
     const shown = watchers.flatMap(({ soldOutAtMs }) => soldOutAtMs.get(index)?.first ?? []);
+    const soldOutAfterMs = shown.length === 0 ? null : Math.round(Math.min(...shown) - outcomes.startedAtMs);
     return {
       skuId,
       title,
@@ -139,9 +141,10 @@ function itemReports({ plan, outcomes, items, watchers }: ReportInput): ItemRepo
       allotted,
       unitsAccepted: outcomes.unitsAccepted.get(skuId) ?? 0,
       unitsSold: sold,
-      soldOutAt: refused === undefined ? null : showReplayTime(refused.replayMs),
-      soldOutAfterMs: refused === undefined ? null : Math.round(refused.wallAtMs - outcomes.startedAtMs),
-      shownSoldOutAfterMs: shown.length === 0 ? null : Math.round(Math.min(...shown) - outcomes.startedAtMs),
+      refusedAt: refused === undefined ? null : showReplayTime(refused.replayMs),
+      refusedAfterMs: refused === undefined ? null : Math.round(refused.wallAtMs - outcomes.startedAtMs),
+      soldOutAt: soldOutAfterMs === null || speed === 0 ? null : showReplayTime(soldOutAfterMs * speed),
+      soldOutAfterMs,
     };
   });
 }
@@ -184,13 +187,17 @@ export function showReport(report: ReplayReport): string {
 }
 
 function showItems(items: readonly ItemReport[]): string[] {
-  const head = `  ${'item'.padEnd(14)}${'title'.padEnd(30)}${cell('demand', 8)}${cell('stock', 8)}${cell('accepted', 10)}${cell('sold', 7)}${cell('sold out', 10)}${cell('wall', 10)}${cell('shown', 10)}`;
+  const heads = ['demand', 'stock', 'accepted', 'sold'].map((head) => cell(head, 9)).join('');
+  const times = ['refused', 'wall', 'sold out', 'wall'].map((head) => cell(head, 10)).join('');
   return [
-    head,
-    ...items.map(
-      (item) =>
-        `  ${item.skuId.slice(0, 13).padEnd(14)}${item.title.slice(0, 29).padEnd(30)}${cell(item.demand, 8)}${cell(item.allotted, 8)}${cell(item.unitsAccepted, 10)}${cell(item.unitsSold, 7)}${cell(item.soldOutAt, 10)}${cell(seconds(item.soldOutAfterMs), 10)}${cell(seconds(item.shownSoldOutAfterMs), 10)}`,
-    ),
+    `  ${'item'.padEnd(14)}${'title'.padEnd(30)}${heads}${times}`,
+    ...items.map(({ skuId, title, ...item }) => {
+      const counts = [item.demand, item.allotted, item.unitsAccepted, item.unitsSold].map((count) => cell(count, 9));
+      const refused = [item.refusedAt, seconds(item.refusedAfterMs)].map((time) => cell(time, 10));
+      const soldOut = [item.soldOutAt, seconds(item.soldOutAfterMs)].map((time) => cell(time, 10));
+      const name = `${skuId.slice(0, 13).padEnd(14)}${title.slice(0, 29).padEnd(30)}`;
+      return `  ${name}${[...counts, ...refused, ...soldOut].join('')}`;
+    }),
   ];
 }
 
