@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { createAdapter } from '@socket.io/redis-adapter';
+import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { memoryPresence, type Presence } from './fanout/presence.ts';
 import { redisPresence } from './fanout/redis-presence.ts';
 import type { Clock } from './lib/clock.ts';
-import { closeRedis, openRedis, RedisConnection } from './redis/redis-connection.ts';
+import { closeRedis, RedisConnection } from './redis/redis-connection.ts';
 import { MemoryStockEngine } from './stock/memory-engine.ts';
 import { connectRedisEngine } from './stock/redis-engine/redis-engine.ts';
 import type { StockEngine, StockEngineSettings } from './stock/stock-engine.ts';
@@ -13,8 +14,8 @@ import type { StockEngine, StockEngineSettings } from './stock/stock-engine.ts';
 export type OpenGate = {
   readonly engine: StockEngine;
   readonly presence: Presence;
-  /** undefined: one node, Socket.IO's own adapter. */
-  readonly socketAdapter: ReturnType<typeof createAdapter> | undefined;
+  /** null: one node, Socket.IO's own adapter. */
+  readonly socketAdapter: ReturnType<typeof createAdapter> | null;
   /** Rejects while the gate cannot be asked. */
   ping(): Promise<unknown>;
   close(): Promise<void>;
@@ -35,7 +36,7 @@ export async function openGate(options: {
     return {
       engine,
       presence: memoryPresence({ clock }),
-      socketAdapter: undefined,
+      socketAdapter: null,
       ping: () => Promise.resolve(),
       close: () => engine.close(),
     };
@@ -46,9 +47,8 @@ export async function openGate(options: {
     onStateChange: (state, cause) => log.warn({ state, cause }, 'connection to Redis'),
   });
   await connection.ready(startTimeoutMs);
-  const publisher = openRedis({ url: redisUrl });
-  const subscriber = openRedis({ url: redisUrl });
-  for (const client of [publisher, subscriber]) client.on('error', (error) => log.debug({ err: error }, 'redis'));
+  const publisher = adapterClient(redisUrl, log);
+  const subscriber = adapterClient(redisUrl, log);
   return {
     engine,
     presence: redisPresence({ connection, nodeId: randomUUID() }),
@@ -60,4 +60,18 @@ export async function openGate(options: {
       await Promise.all([publisher, subscriber].map((client) => closeRedis(client)));
     },
   };
+}
+
+/**
+ * The adapter expects a client that never fails: subscriptions are made again after a reconnect, and what cannot be published now is
+ * dropped (it carries events that clients also learn otherwise, never levels), so nothing queues up while Redis is away.
+ */
+function adapterClient(url: string, log: Logger): Redis {
+  const client = new Redis(url, { maxRetriesPerRequest: null, connectionName: 'stockcast-adapter' });
+  client.on('error', (error) => log.debug({ err: error }, 'redis adapter'));
+  const publish = client.publish.bind(client);
+  return Object.assign(client, {
+    publish: (channel: string | Buffer, message: string | Buffer): Promise<number> =>
+      client.status === 'ready' ? publish(channel, message).catch(() => 0) : Promise.resolve(0),
+  });
 }

@@ -140,7 +140,7 @@ describe.each(['embedded', 'Redis and PostgreSQL'])('kill -9 of the server (%s)'
       .toEqual({ drift: 0, held: units, sold: 0, gate: units });
   });
 
-  test('[HT-20] SIGTERM lets orders under way be answered, closes everything and exits 0 inside 10 s', async () => {
+  test('[OR-14] SIGTERM lets orders under way be answered, closes everything and exits 0 inside 10 s', async () => {
     await begin();
     const answers = Array.from({ length: 40 }, (_, buyer) => buy(buyer));
     await wait(20);
@@ -160,7 +160,7 @@ test('[I2] a second process on the same data folder is refused with a sentence t
   const first = await startServerProcess({ dataDir, environment: { DEMO: 'false' } });
   try {
     await expect(startServerProcess({ dataDir, environment: { DEMO: 'false' } })).rejects.toThrow(
-      /in use|another process/i,
+      /another stockcast process .* is using/i,
     );
   } finally {
     await first.stop();
