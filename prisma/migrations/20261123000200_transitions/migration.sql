@@ -2,7 +2,7 @@
 -- the state in a statement of its own. The units stored on the order's lines are the units that move.
 
 CREATE FUNCTION stockcast_lock_items_of(p_orders text[]) RETURNS void LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     -- Lines never change once they are written: reading them before the lock is safe.
@@ -18,7 +18,7 @@ END $$;
 -- One entry a line tells the bucket's count before and after it. Refunded units make the pool anew (A5): pool_rev + 1.
 CREATE FUNCTION stockcast_move(p_orders text[], p_type text, p_bucket text, p_held int, p_sold int, p_returned int, p_actor text, p_reason text)
 RETURNS void LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_sign CONSTANT int := CASE p_bucket WHEN 'held' THEN p_held ELSE p_sold END;
