@@ -18,11 +18,11 @@ export function Header() {
         <button
           type="button"
           class="language"
-          aria-label={words.switchLanguage}
           lang={viewer.language.value === 'zh' ? 'en' : 'zh-CN'}
           onClick={() => viewer.switchLanguage()}
         >
-          {words.switchLanguageShort}
+          <span aria-hidden="true">{words.switchLanguageShort}</span>
+          <span class="visually-hidden">{words.switchLanguage}</span>
         </button>
         <div class="top-facts">
           {viewers !== null && (

@@ -29,7 +29,8 @@ export function OrderLines({ order }: { order: Order }) {
 /** Time left to pay, on the server's clock. */
 export function PayClock({ order }: { order: Order }) {
   const viewer = useViewer();
-  const leftMs = order.expiresAtMs - viewer.nowMs.value;
+  // The estimate of the server's clock is late by some ms: a fresh order never shows more than its whole time.
+  const leftMs = Math.min(order.expiresAtMs - viewer.nowMs.value, order.expiresAtMs - order.createdAtMs);
   return (
     <span class="pay-clock number" role="timer" data-urgent={leftMs < 60_000}>
       {clockText(leftMs)}
