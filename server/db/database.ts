@@ -93,6 +93,8 @@ async function connect(
   if (applied.length > 0) log.info({ migrations: applied }, 'database migrated');
 
   const pool = new Pool({
+    // The embedded database cannot stop a statement by itself; whoever waits for it stops waiting.
+    query_timeout: 30_000,
     ...connection,
     // The embedded database is one session: with one connection, a transaction has it to itself, and the pool is the queue.
     max: kind === 'pglite' ? 1 : (options.connectionsMax ?? 10),
