@@ -50,7 +50,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
   const closers: { readonly name: string; readonly close: () => Promise<void> }[] = [];
   const onStop = (name: string, close: () => Promise<void>) => closers.push({ name, close });
   const closeAll = async () => {
-    for (const { name, close } of closers.splice(0).reverse()) {
+    for (const { name, close } of closers.splice(0).toReversed()) {
       await close().catch((error: unknown) => log.error({ err: error, part: name }, 'a part did not stop cleanly'));
     }
   };
@@ -91,7 +91,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       clock,
       wait: (ms) => wait(ms),
       log,
-      payUrlOf: link.payUrlOf,
+      payUrlOf: (order) => link.payUrlOf(order),
       limits: config,
       keyTtlMs: config.idempotencyTtlMs,
     });
@@ -131,7 +131,13 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const app = createHttpApp({
       handlers: {
         ...accessHandlers({ access, catalogue, sessionsPerIpPerMinute: config.sessionsPerIpPerMinute, clock }),
-        ...managementHandlers({ catalogue, engine, ledger, clock, takeOver: path.takeOver }),
+        ...managementHandlers({
+          catalogue,
+          engine,
+          ledger,
+          clock,
+          takeOver: (id, change) => path.takeOver(id, change),
+        }),
         ...orderHandlers({ orders }),
         ...paymentHandlers({ orders }),
       },
@@ -160,6 +166,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       log,
       presence: gate.presence,
       adapter: gate.socketAdapter,
+      onGateBackwards: (livestreamId) => path.rebuildGate(livestreamId),
       settings: {
         allowedOrigins: config.allowedOrigins,
         publicUrl: config.publicUrl,
@@ -186,7 +193,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       database: database.kind,
       gate: config.redisUrl === null ? 'memory' : 'redis',
       demoLivestreamId: hasDemo ? demoLivestreamId : null,
-      issue: access.issue,
+      issue: (grant, ttlMs) => access.issue(grant, ttlMs),
       demoReplay: config.demo ? demoReplay : null,
       stop: (reason) => (stopping ??= stop(reason)),
     };

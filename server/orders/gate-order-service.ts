@@ -26,7 +26,7 @@ type Deps = Omit<PlaceDeps, 'ledger' | 'follower'> & {
 /** The order service over a gate and a ledger. What the database cannot answer becomes `unavailable`, which is retryable. */
 export class GateOrderService implements OrderService {
   readonly #deps: Deps;
-  readonly #paying = new Map<string, Promise<void>>();
+  readonly #paying = new Map<string, Promise<unknown>>();
   #inFlight = 0;
 
   constructor(deps: Deps) {
@@ -80,8 +80,10 @@ export class GateOrderService implements OrderService {
     const order = await this.#visible(livestreamId, orderId, null);
     if (order === null) return { kind: 'refused', error: wireError('route_not_found') };
     const refund = await this.#deps.ledger.refund(orderId, actor, reason);
-    if (refund === null) return { kind: 'refused', error: wireError('route_not_found') };
-    if (refund.order.state !== 'refunded') return { kind: 'refused', error: notRefundable(refund.order) };
+    // A payment of a wrong amount can go back while its order waits for the right one.
+    if (refund === null || (refund.order.state !== 'refunded' && refund.refunded.length === 0)) {
+      return { kind: 'refused', error: notRefundable(refund?.order ?? order) };
+    }
     await Promise.all(refund.refunded.map((payment) => this.#deps.refundPayment(payment)));
     if (refund.items.length > 0) await this.#deps.takeOver(livestreamId, refund.items);
     this.#deps.onOrderChanged(refund.order);
@@ -93,10 +95,7 @@ export class GateOrderService implements OrderService {
     const { orderId } = payment;
     const before = this.#paying.get(orderId) ?? Promise.resolve();
     const turn = before.then(() => this.#pay(payment));
-    const settled = turn.then(
-      () => {},
-      () => {},
-    );
+    const settled = Promise.allSettled([turn]);
     this.#paying.set(orderId, settled);
     try {
       return await turn;

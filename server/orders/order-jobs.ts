@@ -91,7 +91,10 @@ async function tailActive(deps: Deps): Promise<void> {
 }
 
 /** The last hold of an ended livestream is gone in both: its gate can go, and its unsold units are free for other pools. */
-async function archiveWhenEmpty(deps: Deps, livestreamId: string): Promise<void> {
+export async function archiveWhenEmpty(
+  deps: Pick<Deps, 'ledger' | 'engine' | 'catalogue' | 'onArchived'>,
+  livestreamId: string,
+): Promise<void> {
   if ((await deps.ledger.openOrders(livestreamId)) > 0) return;
   if ((await deps.engine.holds(livestreamId)).length > 0) return;
   await deps.engine.archive(livestreamId);

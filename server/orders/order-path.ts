@@ -48,8 +48,8 @@ export type OrderPath = {
 /** Everything between a parsed order and its acknowledgement, with the jobs beside it. */
 export function startOrderPath(deps: Deps): OrderPath {
   const { engine, ledger, catalogue, metrics, clock, wait, log, limits } = deps;
-  let listener: (order: Order, buyerId: string) => void = () => {};
-  const onOrderChanged = (order: LedgerOrder) => listener(wireOrder(order), order.buyerId);
+  let listener: ((order: Order, buyerId: string) => void) | undefined;
+  const onOrderChanged = (order: LedgerOrder) => listener?.(wireOrder(order), order.buyerId);
 
   const commit = new GroupCommit({ ledger, metrics, queueLengthMax: limits.ledgerQueueMax });
   const follower = new GateFollower({

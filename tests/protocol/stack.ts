@@ -10,12 +10,13 @@ import { GateFollower } from '../../server/orders/gate-follower.ts';
 import { GateKeeper } from '../../server/orders/gate-keeper.ts';
 import { GateOrderService } from '../../server/orders/gate-order-service.ts';
 import { GroupCommit } from '../../server/orders/group-commit.ts';
+import { archiveWhenEmpty } from '../../server/orders/order-jobs.ts';
 import type { LedgerOrder, NewOrder } from '../../server/orders/order-ledger.ts';
 import { createPrismaLedger } from '../../server/orders/prisma-ledger.ts';
 import { ReserveBatcher } from '../../server/orders/reserve-batcher.ts';
 import { makeRid } from '../../server/orders/rid.ts';
 import { followLedger } from '../../server/orders/tail.ts';
-import type { StockEngine } from '../../server/stock/stock-engine.ts';
+import type { ItemDefinition, StockEngine } from '../../server/stock/stock-engine.ts';
 
 /** What a test lets go wrong between the parts; everything is healthy unless a test sets it. */
 export type Faults = {
@@ -57,6 +58,7 @@ export async function startStack({
   const metrics = createMetrics();
   const ledger = createPrismaLedger({ prisma: database.prisma });
   const catalogue = createPrismaCatalogue({ prisma: database.prisma, clock: { now: () => Date.now() } });
+  const inFlightMax = 6_000;
   const errors: unknown[] = [];
   const changed: LedgerOrder[] = [];
   const refundsSent: string[] = [];
@@ -120,7 +122,7 @@ export async function startStack({
     takeOver: (id, items) => gate.putItems(id, items, 0).catch((error: unknown) => void errors.push(error)),
     refundPayment: async ({ paymentId }) => void refundsSent.push(paymentId),
     metrics,
-    inFlightMax: 10_000,
+    inFlightMax,
   });
 
   const buyer = (buyerId: string, deviceId: string | null = null) => ({ buyerId, deviceId });
@@ -130,6 +132,7 @@ export async function startStack({
 
   return {
     faults,
+    inFlightMax,
     engine: gate,
     ledger,
     catalogue,
@@ -165,6 +168,9 @@ export async function startStack({
       });
       await follower.drain();
     },
+    archive: () => archiveWhenEmpty({ ledger, engine: gate, catalogue, onArchived: () => {} }, livestreamId),
+    takeOver: (change: { items: readonly ItemDefinition[]; infoRev: number }) =>
+      gate.putItems(livestreamId, change.items, change.infoRev),
     drift: () =>
       checkDrift({ engine: gate, ledger, keeper, metrics, wait: async () => {}, report: () => {} }, livestreamId),
     /** Lets an unpaid order become due by PostgreSQL's clock. */

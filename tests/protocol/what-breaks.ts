@@ -9,10 +9,10 @@ export const orderOf = (outcome: PlaceOutcome) => {
   if (outcome.kind === 'refused') throw new Error(`refused: ${outcome.error.code}`);
   return outcome.order;
 };
-const codeOf = (outcome: PlaceOutcome) => (outcome.kind === 'refused' ? outcome.error.code : outcome.kind);
+export const codeOf = (outcome: PlaceOutcome) => (outcome.kind === 'refused' ? outcome.error.code : outcome.kind);
 
 /** A promise that a test settles by hand. */
-function latch() {
+export function latch() {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
     open = resolve;
