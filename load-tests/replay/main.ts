@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
@@ -41,12 +42,7 @@ export async function replay(options: Options, signal: AbortSignal, out: NodeJS.
     const plan = makePlan(selection, {
       ...options,
       runId,
-      itemOf: options.demo
-        ? itemsByRank(
-            selection,
-            stage.livestream.items.map(({ skuId }) => skuId),
-          )
-        : ownItems(selection),
+      itemOf: options.demo ? itemsByRank(selection, stage.livestream.items) : ownItems(selection),
     });
     watchers.push(...(await watch(api, stage, options)));
     out.write(`  ${plan.orderCount} orders and ${plan.matched} refunds on livestream ${stage.livestreamId}\n`);
@@ -193,6 +189,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const ending = new AbortController();
+  // Every waiting buyer listens: as many as there are orders.
+  setMaxListeners(0, ending.signal);
   // The first signal ends the replay with a report, the second ends the program.
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ending.abort());
   try {

@@ -1,3 +1,4 @@
+import type { ItemInfo } from '../../contract/livestreams.ts';
 import { type Random, seededRandom } from '../lib/random.ts';
 import { matchRefunds, type RefundMatch } from './refunds.ts';
 import { schedule, type Timed } from './schedule.ts';
@@ -94,14 +95,21 @@ export function ownItems(selection: Selection): PlanSettings['itemOf'] {
 
 /**
  * The demo: the most wanted SKU of the day becomes the livestream's first item, and so on, round and round, so that a few items get the
- * orders of many SKUs and the first ones most of them. Viewers of a livestream buy 1 to 3 units, never more than the line had.
+ * orders of many SKUs and the first ones most of them. Viewers of a livestream buy 1 to 3 units, never more than the line had or than one
+ * buyer may have.
  */
-export function itemsByRank(selection: Selection, skuIds: readonly string[]): PlanSettings['itemOf'] {
+export function itemsByRank(
+  selection: Selection,
+  items: readonly Pick<ItemInfo, 'skuId' | 'limits'>[],
+): PlanSettings['itemOf'] {
   const rankOf = new Map(selection.skus.map(({ sku }, rank) => [sku, rank]));
   return (sale, random) => {
-    const quantity = Math.min(sale.quantity, 1 + Math.floor(random() * 3));
+    const wanted = 1 + Math.floor(random() * 3);
     const rank = rankOf.get(sale.sku);
-    const skuId = rank === undefined ? undefined : skuIds[rank % skuIds.length];
-    return skuId === undefined ? null : { skuId, quantity };
+    const item = rank === undefined ? undefined : items[rank % items.length];
+    if (item === undefined) return null;
+    const { perOrder, perBuyer, perDevice } = item.limits;
+    const limits = [perOrder, perBuyer, perDevice].filter((limit) => limit !== null);
+    return { skuId: item.skuId, quantity: Math.min(sale.quantity, wanted, ...limits) };
   };
 }
