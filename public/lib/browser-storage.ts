@@ -22,3 +22,22 @@ export function deviceIdOf(storage: Pick<Storage, 'getItem' | 'setItem'> | null)
     return undefined;
   }
 }
+
+const sessionStoredAs = 'stockcast.session';
+
+/** Whether this browser once got a session here; the cookie itself is out of a page's reach. */
+export function hadSession(storage: Pick<Storage, 'getItem'> | null): boolean {
+  try {
+    return (storage?.getItem(sessionStoredAs) ?? null) !== null;
+  } catch {
+    return false;
+  }
+}
+
+export function noteSession(storage: Pick<Storage, 'setItem'> | null): void {
+  try {
+    storage?.setItem(sessionStoredAs, '1');
+  } catch {
+    // Then every visit begins like the first.
+  }
+}

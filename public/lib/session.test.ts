@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { wireError } from '../../contract/errors.ts';
 import type { Answer, HttpApi, Session } from './http-api.ts';
 import { ensureSession, takeToken } from './session.ts';
@@ -38,22 +38,30 @@ describe('session', () => {
 
   test('[VW-9] a cookie that may order is kept', async () => {
     const { api, asked } = server({ mine: { ok: true, value: [] } });
-    expect(await ensureSession(api, 'demo')).toEqual({ kind: 'ready', orders: [] });
+    expect(await ensureSession(api, 'demo', true)).toEqual({ kind: 'ready', orders: [] });
     expect(asked).toEqual([]);
   });
 
   test('[VW-9] without a usable cookie an anonymous session is asked for', async () => {
     const { api, asked } = server({ mine: unauthorized, session: { ok: true, value: guest } });
-    expect((await ensureSession(api, 'demo')).kind).toBe('ready');
+    expect((await ensureSession(api, 'demo', true)).kind).toBe('ready');
     expect(asked).toEqual([{ livestreamId: 'demo', anonymous: true }]);
+  });
+
+  test('[VW-9] a first visit asks for nothing but its session', async () => {
+    const { api, asked } = server({ mine: unauthorized, session: { ok: true, value: guest } });
+    const looked = vi.spyOn(api, 'myOrders');
+    expect((await ensureSession(api, 'demo', false)).kind).toBe('ready');
+    expect(asked).toHaveLength(1);
+    expect(looked).not.toHaveBeenCalled();
   });
 
   test('[VW-9] a livestream for identified buyers can be watched with a link, or says that one is needed', async () => {
     const session = { ok: false, error: wireError('forbidden') } as const;
-    expect(await ensureSession(server({ mine: unauthorized, session, watch: true }).api, 'demo')).toEqual({
+    expect(await ensureSession(server({ mine: unauthorized, session, watch: true }).api, 'demo', true)).toEqual({
       kind: 'watch_only',
     });
-    expect(await ensureSession(server({ mine: unauthorized, session }).api, 'demo')).toMatchObject({
+    expect(await ensureSession(server({ mine: unauthorized, session }).api, 'demo', true)).toMatchObject({
       kind: 'refused',
       error: { code: 'forbidden' },
     });
@@ -61,7 +69,7 @@ describe('session', () => {
 
   test('[VW-9] a server that is away does not cost the buyer the session', async () => {
     const { api, asked } = server({ mine: { ok: false, error: wireError('unavailable') } });
-    expect((await ensureSession(api, 'demo')).kind).toBe('unreachable');
+    expect((await ensureSession(api, 'demo', true)).kind).toBe('unreachable');
     expect(asked).toEqual([]);
   });
 });

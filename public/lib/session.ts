@@ -29,11 +29,17 @@ export function takeToken({ location, history }: Address): string | null {
   return token;
 }
 
-/** Makes sure that the browser holds a cookie that may order here: the one it has, else an anonymous viewer's. */
-export async function ensureSession(api: HttpApi, livestreamId: string): Promise<SessionOutcome> {
-  const mine = await api.myOrders(livestreamId);
-  if (mine.ok) return { kind: 'ready', orders: mine.value };
-  if (!needsSession(mine.error)) return { kind: 'unreachable', error: mine.error };
+/**
+ * Makes sure that the browser holds a cookie that may order here: the one it has, else an anonymous viewer's. `known`: it had one before;
+ * a first visit asks for a session at once, so that a crowd that comes in sends one request each, not two.
+ */
+export async function ensureSession(api: HttpApi, livestreamId: string, known: boolean): Promise<SessionOutcome> {
+  if (known) {
+    const mine = await api.myOrders(livestreamId);
+    if (mine.ok) return { kind: 'ready', orders: mine.value };
+    if (!needsSession(mine.error)) return { kind: 'unreachable', error: mine.error };
+  }
+  // Who is a buyer here already stays that buyer.
   const opened = await api.openSession({ livestreamId, anonymous: true });
   if (opened.ok) {
     return opened.value.buyerId === null ? { kind: 'watch_only' } : { kind: 'ready', orders: [] };

@@ -25,7 +25,8 @@ export function Header() {
           <span class="visually-hidden">{words.switchLanguage}</span>
         </button>
         <div class="top-facts">
-          {viewers !== null && (
+          {/* A room that was just opened has not counted its people yet. */}
+          {viewers !== null && viewers > 0 && (
             <span class="viewers">
               <PeopleIcon />
               <span class="number">{words.watching(viewers.toLocaleString(localeOf[viewer.language.value]))}</span>

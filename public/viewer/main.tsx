@@ -2,7 +2,7 @@ import '../lib/tokens.css';
 import './viewer.css';
 import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { deviceIdOf, localStorageOf } from '../lib/browser-storage.ts';
+import { deviceIdOf, hadSession, localStorageOf, noteSession } from '../lib/browser-storage.ts';
 import { createHttpApi } from '../lib/http-api.ts';
 import { keepLanguage, languageAtStart } from '../lib/languages.ts';
 import { ensureSession, type SessionOutcome, takeToken } from '../lib/session.ts';
@@ -16,6 +16,7 @@ import { wordsIn } from './words.ts';
 const root = document.querySelector('#page') ?? document.body;
 const language = signal(languageAtStart());
 const api = createHttpApi();
+const storage = localStorageOf(window);
 keepLanguage(language.peek());
 
 /** The page's only path from its address to a livestream on screen. */
@@ -30,7 +31,8 @@ async function open(): Promise<void> {
     showGate('no_livestream');
     return;
   }
-  const session = await ensureSession(api, livestreamId);
+  const session = await ensureSession(api, livestreamId, token !== null || hadSession(storage));
+  if (session.kind === 'ready') noteSession(storage);
   if (session.kind === 'refused') {
     showGate(session.error.code === 'not_found' ? 'no_livestream' : 'needs_link');
     return;
@@ -48,10 +50,10 @@ function watch(livestreamId: string, session: SessionOutcome, linkExpired: boole
     url: '',
     livestreamId,
     lane: 'viewers',
-    deviceId: deviceIdOf(localStorageOf(window)),
-    renewSession: async () => (await ensureSession(api, livestreamId)).kind === 'ready',
+    deviceId: deviceIdOf(storage),
+    renewSession: async () => (await ensureSession(api, livestreamId, true)).kind === 'ready',
   });
-  const viewer = createViewer({ client, language, payLinks: new PayLinks(localStorageOf(window)) });
+  const viewer = createViewer({ client, language, payLinks: new PayLinks(storage) });
   if (session.kind === 'ready') client.addOrders(session.orders);
   if (session.kind === 'watch_only') viewer.notice.value = viewer.words.peek().cannotOrder;
   if (linkExpired) viewer.notice.value = viewer.words.peek().linkExpired;

@@ -99,7 +99,7 @@ const zh: Words = {
   left: {
     low: (units) => `仅剩 ${units} 件`,
     some: (units) => `剩余 ${units} 件`,
-    plenty: (units) => `库存充足（${units} 件）`,
+    plenty: (units) => `库存充足 ${units}`,
   },
   soldOutShort: '售罄',
   backInStock: (name) => `${name} 又有货了`,
@@ -213,7 +213,7 @@ const en: Words = {
   left: {
     low: (units) => `Only ${units} left`,
     some: (units) => `${units} left`,
-    plenty: (units) => `In stock (${units})`,
+    plenty: (units) => `In stock, ${units}`,
   },
   soldOutShort: 'sold out',
   backInStock: (name) => `${name} is back in stock`,
