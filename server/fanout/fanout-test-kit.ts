@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { StockSnapshot } from '../../contract/events.ts';
 import {
@@ -19,62 +18,9 @@ import { memoryPresence, type Presence } from './presence.ts';
 import type { FanoutSettings, Resume } from './room.ts';
 import type { LaneEvent, LevelWriter } from './segment.ts';
 import { type Membership, StockFanout } from './stock-fanout.ts';
-import type { Timers } from './timers.ts';
+import { TestTimers } from './timers-kit.ts';
 
 /** What tests of fan-out share: time that is moved by hand, a gate whose messages can be lost, clients that keep the page's own rules. */
-
-type Timer = { readonly atMs: number; readonly run: () => void };
-
-export class TestTimers implements Timers {
-  readonly clock: TestClock;
-  #soon: (() => void)[] = [];
-  #timers = new Set<Timer>();
-
-  constructor(clock: TestClock) {
-    this.clock = clock;
-  }
-
-  soon(run: () => void): void {
-    this.#soon.push(run);
-  }
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { atMs: this.clock.nowMs + delayMs, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  get waiting(): number {
-    return this.#timers.size;
-  }
-
-  /** One turn of the event loop: everything that asked for it before. */
-  async oneTurn(): Promise<void> {
-    await turn();
-    for (const run of this.#soon.splice(0)) run();
-    await turn();
-  }
-
-  /** Turns until nothing wants another one; time stands still. */
-  async settle(): Promise<void> {
-    do await this.oneTurn();
-    while (this.#soon.length > 0);
-  }
-
-  async advance(ms: number): Promise<void> {
-    const untilMs = this.clock.nowMs + ms;
-    await this.settle();
-    for (;;) {
-      const due = [...this.#timers].filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
-      if (due === undefined) break;
-      this.#timers.delete(due);
-      this.clock.nowMs = Math.max(this.clock.nowMs, due.atMs);
-      due.run();
-      await this.settle();
-    }
-    this.clock.nowMs = Math.max(this.clock.nowMs, untilMs);
-  }
-}
 
 type Fate = 'deliver' | 'drop' | 'twice' | 'late';
 
