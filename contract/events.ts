@@ -1,8 +1,10 @@
 import * as z from 'zod/mini';
+import { Alert } from './alerts.ts';
 import type { WireError } from './errors.ts';
 import { FullRow, Lane, StockHeartbeat, StockLevels, ViewerRow } from './levels.ts';
 import { LivestreamInfo } from './livestreams.ts';
 import { Order, OrderAnswer, PlaceOrder } from './orders.ts';
+import { CurveMarker, CurvePoints, PaceState } from './pace.ts';
 import { Epoch, Id, InstantMs, Version } from './primitives.ts';
 
 /** A complete picture: of everything on join or in a new epoch, or only of rows newer than `resume` on reconnect. */
@@ -30,6 +32,13 @@ export const serverEvents = {
   'livestream:changed': LivestreamInfo,
   /** One of the buyer's own orders changed its state. */
   'order:changed': Order,
+  /** To operators: an alert was raised, acknowledged, escalated, silenced or resolved, on any node. */
+  'alert:state': Alert,
+  /** To operators and the anchor's own screen. */
+  'pace:state': PaceState,
+  /** To operators and anchors, on air too: new samples of the consumption curves. */
+  'curve:points': CurvePoints,
+  'curve:marker': z.object({ livestreamId: Id, marker: CurveMarker }),
   /** This server stops; the connection closes now, and a client comes back by itself, to another node or to the next start. */
   'server:stopping': z.object({ reason: z.string() }),
 } as const;

@@ -1,6 +1,5 @@
 import * as z from 'zod/mini';
 import { IssueToken, OpenSession, SessionAnswer } from './access.ts';
-import type { ErrorCode } from './errors.ts';
 import { StockLevel } from './levels.ts';
 import {
   AddItem,
@@ -19,6 +18,7 @@ import {
   ScheduleLivestream,
   SetWarehouseStock,
 } from './livestreams.ts';
+import { operatorRoutes } from './operator-routes.ts';
 import {
   Order,
   OrderAnswer,
@@ -29,32 +29,12 @@ import {
   PlaceOrder,
   RefundOrder,
 } from './orders.ts';
-import { Count, Epoch, Id, InstantMs, type Text, Version } from './primitives.ts';
+import { Count, Epoch, Id, InstantMs, Version } from './primitives.ts';
+import { route } from './route.ts';
 
-/**
- * What a token must permit. open: nobody is asked · watch: any role of the livestream · watch_full: anchor, operator, admin, service ·
- * order: a viewer with a buyer's identity · manage: operator of the livestream, admin · supply: service, admin (no livestream) ·
- * signed: the payment provider's signature.
- */
-export type RouteAccess = 'open' | 'watch' | 'watch_full' | 'order' | 'manage' | 'supply' | 'signed';
-
-export type Route = {
-  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
-  /** Express form, below `/api/v1`. */
-  readonly path: string;
-  readonly tag: 'access' | 'livestreams' | 'items' | 'orders' | 'payments' | 'stock';
-  readonly access: RouteAccess;
-  readonly summary: Text;
-  readonly body?: z.ZodMiniType;
-  readonly query?: z.ZodMiniType;
-  readonly status: number;
-  readonly answer: z.ZodMiniType;
-  /** Beside those that any route may give. */
-  readonly errors: readonly ErrorCode[];
-};
-
-const route = <const R extends Route>(definition: R): R => definition;
 const managed = z.object({ livestream: LivestreamInfo });
+
+export type { Route, RouteAccess } from './route.ts';
 
 /** REST answer for one SKU's stock, over warehouses, livestreams and channels. */
 export const SkuStockAnswer = z.object({
@@ -93,6 +73,7 @@ export const AuditAnswer = z.object({
 
 /** Every REST route, once: the server binds them, the OpenAPI document and its page are made from them. */
 export const routes = {
+  ...operatorRoutes,
   openSession: route({
     method: 'post',
     path: '/session',

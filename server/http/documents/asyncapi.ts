@@ -22,6 +22,13 @@ export const eventTexts: Record<keyof typeof serverEvents | keyof typeof clientE
   },
   'livestream:changed': { zh: '直播或商品信息变化', en: 'The livestream or one of its items has changed' },
   'order:changed': { zh: '买家自己的订单状态变化', en: "One of the buyer's own orders changed its state" },
+  'alert:state': {
+    zh: '告警升起、确认、升级、静音或解决（运营）',
+    en: 'An alert was raised, acknowledged, escalated, silenced or resolved (operators)',
+  },
+  'pace:state': { zh: '各商品的速度、售罄时间与节奏提示', en: 'Velocity, sell-out time and the cue for the pace' },
+  'curve:points': { zh: '消耗曲线的新采样', en: 'New samples of the consumption curves' },
+  'curve:marker': { zh: '曲线上的事件标记', en: 'An event on the curve' },
   'server:stopping': {
     zh: '服务器即将停止；客户端会自动重连',
     en: 'The server stops; clients come back by themselves',

@@ -23,6 +23,10 @@ const tags: Record<Route['tag'], { readonly zh: string; readonly en: string }> =
   orders: { zh: '订单', en: 'Orders' },
   payments: { zh: '支付', en: 'Payments' },
   stock: { zh: '供货与库存', en: 'Supply and stock' },
+  alerts: { zh: '告警', en: 'Alerts' },
+  plans: { zh: '预估与阈值', en: 'Estimates and thresholds' },
+  pace: { zh: '节奏与曲线', en: 'Pace and curves' },
+  people: { zh: '人员与通知', en: 'People and notifications' },
 };
 
 export { tags as tagNames };
