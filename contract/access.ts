@@ -8,12 +8,18 @@ import { Id } from './primitives.ts';
 export const Role = z.enum(['viewer', 'anchor', 'operator', 'admin', 'service']);
 export type Role = z.infer<typeof Role>;
 
+/** anchor: the anchor's own screen · air: an overlay on the picture that viewers see. */
+export const OverlayAudience = z.enum(['anchor', 'air']);
+export type OverlayAudience = z.infer<typeof OverlayAudience>;
+
 /** What a token says. `livestreamId` is null for admin and service only: a token of one livestream does nothing in another (I8). */
 export const Grant = z.object({
   role: Role,
   livestreamId: z.nullable(Id),
   buyerId: z.nullable(Id),
   deviceId: z.nullable(Id),
+  /** Of an overlay's token, else absent or null. air: what viewers may see and nothing internal, although the role is anchor. */
+  audience: z.optional(z.nullable(OverlayAudience)),
 });
 export type Grant = z.infer<typeof Grant>;
 

@@ -199,7 +199,7 @@ export const operatorRoutes = {
     method: 'get',
     path: '/livestreams/:livestreamId/curves',
     tag: 'pace',
-    access: 'watch_full',
+    access: 'watch_curves',
     summary: { zh: '消耗曲线、预期区间与事件标记', en: 'Consumption curves with expected band and markers' },
     query: z.object({
       skuId: z.optional(Id),
@@ -367,7 +367,7 @@ export const operatorRoutes = {
     body: CreateOverlayToken,
     status: 201,
     answer: z.object({ overlay: overlayToken, token: z.string(), url: z.string() }),
-    errors: ['route_not_found'],
+    errors: ['route_not_found', 'conflict'],
   }),
   revokeOverlay: route({
     method: 'delete',

@@ -4,10 +4,11 @@ import type { Text } from './primitives.ts';
 
 /**
  * What a token must permit. open: nobody is asked · watch: any role of the livestream · watch_full: anchor, operator, admin, service ·
+ * watch_curves: the same, and overlays on air, which get what may be seen there ·
  * order: a viewer with a buyer's identity · manage: operator of the livestream, admin · supply: service, admin (no livestream) ·
  * signed: the payment provider's signature.
  */
-export type RouteAccess = 'open' | 'watch' | 'watch_full' | 'order' | 'manage' | 'supply' | 'signed';
+export type RouteAccess = 'open' | 'watch' | 'watch_full' | 'watch_curves' | 'order' | 'manage' | 'supply' | 'signed';
 
 export type Route = {
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';

@@ -15,10 +15,14 @@ export type AccessControl = {
 const rolesFor: Record<Exclude<RouteAccess, 'open' | 'signed'>, readonly Role[]> = {
   watch: ['viewer', 'anchor', 'operator', 'admin', 'service'],
   watch_full: ['anchor', 'operator', 'admin', 'service'],
+  watch_curves: ['anchor', 'operator', 'admin', 'service'],
   order: ['viewer'],
   manage: ['operator', 'admin'],
   supply: ['service', 'admin'],
 };
+
+/** All that an overlay on the picture may ask for, whatever else its role may do. */
+const onAir: ReadonlySet<RouteAccess> = new Set<RouteAccess>(['watch', 'watch_curves']);
 
 /**
  * The one decision about access (I8): the grant that permits this, or null. Roles of a livestream count in that livestream only;
@@ -32,6 +36,7 @@ export function permits(
   const permitted = grants.find((grant) => {
     if (!rolesFor[access].includes(grant.role)) return false;
     if (access === 'order' && grant.buyerId === null) return false;
+    if (grant.audience === 'air' && !onAir.has(access)) return false;
     if (grant.role === 'admin' || grant.role === 'service') return true;
     return livestreamId !== null && grant.livestreamId === livestreamId;
   });

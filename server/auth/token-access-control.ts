@@ -8,6 +8,7 @@ import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AccessControl } from './access-control.ts';
 import { deriveKey } from './keys.ts';
+import { isOverlayToken, type OverlayTokens } from './overlay-tokens.ts';
 
 export type VerifiedToken = { readonly grant: GrantValue; readonly expiresAtMs: number };
 
@@ -44,8 +45,10 @@ export function createAccessControl(options: {
   readonly secret: string;
   readonly secureCookies: boolean;
   readonly clock: Clock;
+  /** Accepts overlay tokens as bearer tokens too; they are never cookies. */
+  readonly overlays?: Pick<OverlayTokens, 'verify'>;
 }): TokenAccessControl {
-  const { secureCookies, clock } = options;
+  const { secureCookies, clock, overlays } = options;
   const key = importKey(deriveKey(options.secret, 'session'));
   const known = new BoundedCache<VerifiedToken>(verifiedMax);
   const cookiePrefix = secureCookies ? '__Host-stockcast_' : 'stockcast_';
@@ -59,7 +62,12 @@ export function createAccessControl(options: {
     return verified;
   }
 
-  const verify = async (token: string): Promise<GrantValue | null> => (await inspect(token))?.grant ?? null;
+  const ofSession = async (token: string): Promise<GrantValue | null> => (await inspect(token))?.grant ?? null;
+
+  const verify = async (token: string): Promise<GrantValue | null> => {
+    if (!isOverlayToken(token)) return ofSession(token);
+    return (await overlays?.verify(token))?.grant ?? null;
+  };
 
   return {
     inspect,
@@ -79,8 +87,10 @@ export function createAccessControl(options: {
     },
     async grantsOf(headers) {
       const bearer = bearerOf(headers);
-      const tokens = bearer === null ? sessionCookies(headers, cookiePrefix) : [bearer];
-      const grants = await Promise.all(tokens.map(verify));
+      const grants =
+        bearer === null
+          ? await Promise.all(sessionCookies(headers, cookiePrefix).map(ofSession))
+          : [await verify(bearer)];
       return grants.filter((grant) => grant !== null);
     },
     sessionCookie({ grant, expiresAtMs }, token) {

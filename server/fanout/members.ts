@@ -11,6 +11,8 @@ export const CREDIT_MS = 2_000;
 export type Member = {
   readonly socket: SocketHandle;
   readonly lane: Lane;
+  /** A person that counts as a viewer; overlays are none. */
+  readonly counted: boolean;
   /** Its place in the lane's array; kept by `MemberList`. */
   at: number;
   gone: boolean;
@@ -34,10 +36,11 @@ export type Member = {
   resyncedAtMs: number;
 };
 
-export function newMember(socket: SocketHandle, lane: Lane): Member {
+export function newMember(socket: SocketHandle, lane: Lane, counted = true): Member {
   return {
     socket,
     lane,
+    counted,
     at: -1,
     gone: false,
     frame: 0,
@@ -104,9 +107,15 @@ export function mayResync(member: Member, nowMs: number): boolean {
 export class MemberList {
   #members: Member[] = [];
   #lent = false;
+  #uncounted = 0;
 
   get size(): number {
     return this.#members.length;
+  }
+
+  /** Members that are people. */
+  get counted(): number {
+    return this.#members.length - this.#uncounted;
   }
 
   /** The array as it is now; it will not change any more. */
@@ -119,11 +128,13 @@ export class MemberList {
     const members = this.#own();
     member.at = members.length;
     members.push(member);
+    if (!member.counted) this.#uncounted += 1;
   }
 
   remove(member: Member): void {
     member.gone = true;
     if (this.#members[member.at] !== member) return;
+    if (!member.counted) this.#uncounted -= 1;
     const members = this.#own();
     const last = members.pop();
     if (last === undefined || last === member) return;

@@ -178,7 +178,7 @@ export class Room {
   }
 
   get #viewersHere(): number {
-    return this.#audienceOf({ lane: 'viewers' }).members.size;
+    return this.#audienceOf({ lane: 'viewers' }).members.counted;
   }
 
   #audienceOf({ lane }: Pick<Member, 'lane'>): LaneAudience {

@@ -20,6 +20,8 @@ export type JoinRequest = {
   readonly lane: Lane;
   readonly socket: SocketHandle;
   readonly resume: Resume | undefined;
+  /** False: not a person but an overlay or a preview; it does not raise the number of viewers. Absent: true. */
+  readonly counted?: boolean;
 };
 
 /** One socket's place in one lane. */
@@ -56,11 +58,11 @@ export class StockFanout {
    * Sends the snapshot before it resolves. null: there is no such livestream. Rejects with `GateUnavailable` when its messages cannot
    * be followed; nothing is left behind then.
    */
-  async join({ livestreamId, lane, socket, resume }: JoinRequest): Promise<Membership | null> {
+  async join({ livestreamId, lane, socket, resume, counted = true }: JoinRequest): Promise<Membership | null> {
     const entry = await this.#enter(livestreamId);
     if (entry === null) return null;
     const { room } = entry;
-    const member = newMember(socket, lane);
+    const member = newMember(socket, lane, counted);
     try {
       await room.join(member, resume);
     } finally {

@@ -8,7 +8,7 @@ import { corsHeaders, errorAnswer, jsonHeaders, knownError } from './api-answer.
 import { apiDocuments } from './api-documents.ts';
 import { type ApiDeps, createApiRouter } from './api-router.ts';
 import { operationsRoutes } from './operations-routes.ts';
-import { pageHeaders, pageRoutes } from './pages.ts';
+import { noReferrer, pageHeaders, pageRoutes } from './pages.ts';
 import type { Readiness } from './readiness.ts';
 import { HttpError } from './request.ts';
 
@@ -46,6 +46,7 @@ export function createHttpApp(deps: HttpDeps): Express {
   });
 
   app.use(pageHeaders(config));
+  app.use('/anchor', noReferrer);
   app.use('/docs', documents.pages);
   app.use(pageRoutes(deps.folders));
   app.use(json, () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Grant } from '../../contract/access.ts';
 import { routes } from '../../contract/routes.ts';
+import type { OverlayTokens } from '../auth/overlay-tokens.ts';
 import { createAccessControl } from '../auth/token-access-control.ts';
 import { createRequestIds } from '../lib/request-id.ts';
 import { createMetrics } from '../metrics/metrics.ts';
@@ -55,6 +56,7 @@ type TestOptions = {
   sessionsPerIpPerMinute?: number;
   probes?: Record<string, () => Promise<unknown>>;
   failPaymentsTimes?: number;
+  overlays?: OverlayTokens;
 };
 
 export async function startTestServer(options: TestOptions = {}) {
@@ -81,7 +83,12 @@ export async function startTestServer(options: TestOptions = {}) {
 function assemble(options: TestOptions) {
   const clock = standingClock();
   const config = { publicUrl: null, allowedOrigins: [], trustProxy: 0, metricsToken: null, ...options.config };
-  const access = createAccessControl({ secret: testSecret, secureCookies: config.publicUrl !== null, clock });
+  const access = createAccessControl({
+    secret: testSecret,
+    secureCookies: config.publicUrl !== null,
+    clock,
+    ...(options.overlays === undefined ? {} : { overlays: options.overlays }),
+  });
   const metrics = createMetrics();
   const { log, lines } = recordingLog();
   const { service, orders, buyers } = createTestOrders(clock);

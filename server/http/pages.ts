@@ -42,6 +42,12 @@ export function pageHeaders(options: {
   });
 }
 
+/** For pages whose address carries a token: not even this server hears where a request came from. */
+export const noReferrer: RequestHandler = (_req, res, next) => {
+  res.setHeader('Referrer-Policy', 'no-referrer');
+  next();
+};
+
 function socketSources(host: string | undefined): string {
   return host !== undefined && hostPattern.test(host) ? `ws://${host} wss://${host}` : "'self'";
 }

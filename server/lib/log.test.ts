@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createLog, withoutTokens } from './log.ts';
 
+const overlayToken = `ovl_${'A'.repeat(43)}`;
 const token = 'eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoidmlld2VyIn0.Zm9yZ2Vk-signature_1';
 
 test('[AC-14] no token, cookie or secret reaches a log line, wherever it stands', () => {
@@ -18,9 +19,11 @@ test('[AC-14] no token, cookie or secret reaches a log line, wherever it stands'
   );
   log.warn({ url: `/viewer/?livestream=demo#token=${token}`, page: '/pay/?order=o-1~abcdef&x=1' }, `opened ${token}`);
   log.error({ err: new Error(`refused Bearer ${token}`) }, 'in an error');
+  log.error({ auth: [overlayToken], err: new Error(`not found: ${overlayToken}`) }, `opened ${overlayToken}`);
   const text = lines.join('');
-  expect(lines).toHaveLength(3);
+  expect(lines).toHaveLength(4);
   expect(text).not.toContain('eyJ');
+  expect(text).not.toContain('AAAA');
   expect(text).not.toContain('whsec_abc');
   expect(text).not.toContain('o-1~abc');
   expect(text).toContain('[redacted]');

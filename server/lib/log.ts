@@ -10,7 +10,7 @@ const redacted = secretFields.flatMap((name) => {
 });
 
 /** Tokens also hide inside texts: addresses with a query or fragment, messages of errors. */
-const tokenInText = /((?:token|order)=|Bearer\s+)[^\s&"'#]+|eyJ[\w-]+\.[\w-]+\.[\w-]+/gi;
+const tokenInText = /((?:token|order)=|Bearer\s+)[^\s&"'#]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|ovl_[\w-]{8,}/gi;
 
 /**
  * One JSON object a line; readable colours where a person looks on (a TTY). No token, cookie or secret is ever written: known fields are

@@ -5,7 +5,7 @@ import type { Lane } from '../../contract/levels.ts';
 import { Order } from '../../contract/orders.ts';
 import { PROTOCOL_VERSION } from '../../contract/protocol-version.ts';
 import { permits } from '../auth/access-control.ts';
-import { laneRoomOf } from '../fanout/rooms.ts';
+import { airRoomOf, laneRoomOf } from '../fanout/rooms.ts';
 import type { StockFanout } from '../fanout/stock-fanout.ts';
 import { buyerOf, placedBody } from '../http/order-answer.ts';
 import { actorOf, HttpError, refusedWith } from '../http/request.ts';
@@ -56,14 +56,17 @@ function levelHandlers({
       try {
         leave(session, livestreamId);
         const { socket } = session;
-        const membership = await fanout.join({ livestreamId, lane, socket, resume }).catch(unavailableGate);
+        const onAir = lane === 'viewers' && permits(session.grants, 'watch_curves', livestreamId) !== null;
+        const place = { livestreamId, lane, socket, resume, counted: !onAir };
+        const membership = await fanout.join(place).catch(unavailableGate);
         if (membership === null) throw new HttpError('route_not_found');
         if (session.left) {
           membership.leave();
           throw new HttpError('unavailable');
         }
         memberships.set(livestreamId, membership);
-        await socket.join(laneRoomOf(livestreamId, lane));
+        // An anchor or operator in the viewers' lane sees what goes on air: overlays there, and previews of them.
+        await socket.join([laneRoomOf(livestreamId, lane), ...(onAir ? [airRoomOf(livestreamId)] : [])]);
         return { livestream: membership.info(), buyerId: grant.buyerId };
       } finally {
         joining.delete(livestreamId);
@@ -123,6 +126,7 @@ function leave(session: ClientSession, livestreamId: string): void {
   membership.leave();
   session.memberships.delete(livestreamId);
   void session.socket.leave(laneRoomOf(livestreamId, membership.lane));
+  void session.socket.leave(airRoomOf(livestreamId));
 }
 
 /** I8: which lane a grant opens. Every lane but the viewers' shows held and sold. */

@@ -5,9 +5,14 @@ import type { Grant } from '../../contract/access.ts';
 import { type ErrorCode, type WireError, wireError } from '../../contract/errors.ts';
 import type { ClientEvents, ServerEvents } from '../../contract/events.ts';
 import type { AccessControl } from '../auth/access-control.ts';
+import { isOverlayToken, type OverlayTokens, type VerifiedOverlay } from '../auth/overlay-tokens.ts';
 import { provenanceOf } from '../http/same-origin.ts';
 
-export type SocketData = { grants: readonly Grant[] };
+export type SocketData = {
+  grants: readonly Grant[];
+  /** The overlay whose token opened this connection. */
+  overlayId: string | null;
+};
 type NoEvents = Record<string, never>;
 export type RealtimeServer = Server<ClientEvents, ServerEvents, NoEvents, SocketData>;
 export type RealtimeSocket = Socket<ClientEvents, ServerEvents, NoEvents, SocketData>;
@@ -49,7 +54,7 @@ export function addressOf(req: Pick<IncomingMessage, 'headers' | 'socket'>, trus
 }
 
 /** Middleware of the namespace: one session per connection, so many connections per address, and nobody without a valid grant. */
-export function gatekeeper({ access, settings, log }: GatekeeperParts) {
+export function gatekeeper({ access, overlays, settings, log }: GatekeeperParts) {
   const addresses = new AddressLimit(settings.socketsPerIpMax);
   const counted = new WeakSet<object>();
   // A second handshake on the same connection would double every limit of it.
@@ -64,11 +69,13 @@ export function gatekeeper({ access, settings, log }: GatekeeperParts) {
       counted.add(conn);
       conn.once('close', () => addresses.leave(address));
     }
-    const grants = await grantsOf(socket, access, settings);
+    const overlay = await overlayOf(socket, overlays);
+    const grants = overlay === null ? await grantsOf(socket, access, settings) : [overlay.grant];
     if (grants.length === 0) throw new HandshakeRefused('unauthorized');
     if (admitted.has(conn)) throw new HandshakeRefused('conflict');
     admitted.add(conn);
     socket.data.grants = grants;
+    socket.data.overlayId = overlay?.overlayId ?? null;
   };
 
   return async (socket: RealtimeSocket, next: (error?: ExtendedError) => void): Promise<void> => {
@@ -85,9 +92,23 @@ export function gatekeeper({ access, settings, log }: GatekeeperParts) {
 
 type GatekeeperParts = {
   readonly access: AccessControl;
+  /** Absent: no overlay's token is valid here. */
+  readonly overlays?: Pick<OverlayTokens, 'verify'>;
   readonly settings: HandshakeSettings;
   readonly log: Logger;
 };
+
+/** null: its token is of another kind, or there is none. An overlay's token that is not valid opens nothing. */
+async function overlayOf(
+  socket: RealtimeSocket,
+  overlays: GatekeeperParts['overlays'],
+): Promise<VerifiedOverlay | null> {
+  const token: unknown = socket.handshake.auth['token'];
+  if (typeof token !== 'string' || !isOverlayToken(token)) return null;
+  const verified = (await overlays?.verify(token)) ?? null;
+  if (verified === null) throw new HandshakeRefused('unauthorized');
+  return verified;
+}
 
 /** Grants of a token in `auth.token`, else of our own pages' session cookies. A token that is not valid is not made good by a cookie. */
 async function grantsOf(

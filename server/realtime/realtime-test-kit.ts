@@ -6,6 +6,7 @@ import type { Grant } from '../../contract/access.ts';
 import type { Ack } from '../../contract/events.ts';
 import type { Lane } from '../../contract/levels.ts';
 import { PROTOCOL_VERSION } from '../../contract/protocol-version.ts';
+import { createOverlayTokens } from '../auth/overlay-tokens.ts';
 import { createAccessControl } from '../auth/token-access-control.ts';
 import type { OpenDatabase } from '../db/database.ts';
 import { memoryPresence, type Presence } from '../fanout/presence.ts';
@@ -50,10 +51,12 @@ export async function startRig(database: OpenDatabase, options: { engine?: Stock
     limits: { ledgerQueueMax: 5_000, ordersInFlightMax: 5_000 },
     keyTtlMs: gateSettings.keyTtlMs,
   });
+  const overlays = createOverlayTokens({ prisma, clock: systemClock });
   const access = createAccessControl({
     secret: 'a secret of the tests, 32 characters at least',
     secureCookies: false,
     clock: systemClock,
+    overlays,
   });
   const nodes: RigNode[] = [];
   const sockets: Socket[] = [];
@@ -62,6 +65,7 @@ export async function startRig(database: OpenDatabase, options: { engine?: Stock
     shop,
     engine,
     access,
+    overlays,
     path,
     metrics,
     /** A change by the management API: first the ledger, then the gate. */
@@ -82,7 +86,7 @@ export async function startRig(database: OpenDatabase, options: { engine?: Stock
     },
     skuOf: (name: string, item: string) => shop.idOf(`${name}-${item}`),
     async node(parts: NodeOptions = {}): Promise<RigNode> {
-      const node = await startNode({ engine, catalogue, orders: path.orders, access, metrics }, parts);
+      const node = await startNode({ engine, catalogue, orders: path.orders, access, overlays, metrics }, parts);
       nodes.push(node);
       path.onOrderChanged((order, buyerId) => nodes[0]?.realtime.notifyOrder(order.livestreamId, buyerId, order));
       return node;
@@ -116,7 +120,9 @@ type NodeOptions = Partial<RealtimeSettings> & {
   readonly engine?: StockEngine;
   readonly orders?: RealtimeParts['orders'];
 };
-type NodeParts = Pick<RealtimeParts, 'engine' | 'orders' | 'access' | 'metrics'> & { catalogue: LivestreamCatalogue };
+type NodeParts = Pick<RealtimeParts, 'engine' | 'orders' | 'access' | 'overlays' | 'metrics'> & {
+  catalogue: LivestreamCatalogue;
+};
 
 async function startNode(parts: NodeParts, options: NodeOptions): Promise<RigNode> {
   const { adapter, presence, engine, orders, ...settings } = options;

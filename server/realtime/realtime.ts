@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { Server } from 'socket.io';
 import { Order } from '../../contract/orders.ts';
 import type { AccessControl } from '../auth/access-control.ts';
+import type { OverlayTokens } from '../auth/overlay-tokens.ts';
 import type { Presence } from '../fanout/presence.ts';
 import type { FanoutSettings } from '../fanout/room.ts';
 import { buyerRoomOf } from '../fanout/rooms.ts';
@@ -15,16 +16,21 @@ import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts
 import type { Metrics } from '../metrics/metrics.ts';
 import type { OrderService } from '../orders/order-service.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
+import type { EmitTo } from './audience.ts';
+import { audienceEmitter } from './audience-emitter.ts';
 import { clientEventHandlers } from './client-event-handlers.ts';
 import { ClientSession, type SessionLimits, sessionLimits } from './client-session.ts';
 import { dispatcher } from './event-dispatch.ts';
 import { gatekeeper, type HandshakeSettings, originAllowed, type RealtimeServer } from './handshake.ts';
+import { overlaySockets } from './overlay-sockets.ts';
 
 export type RealtimeSettings = HandshakeSettings & {
   readonly limits?: SessionLimits;
   readonly fanout?: Partial<FanoutSettings>;
   /** WebSocket first; long polling for networks that let nothing else through. */
   readonly transports?: readonly ('websocket' | 'polling')[];
+  /** How often open connections of overlays are checked against the database. */
+  readonly overlayRecheckMs?: number;
 };
 
 export type RealtimeParts = {
@@ -33,6 +39,8 @@ export type RealtimeParts = {
   readonly catalogue: Pick<LivestreamCatalogue, 'info' | 'allowsAnonymous'>;
   readonly orders: OrderService;
   readonly access: AccessControl;
+  /** Absent: overlays' tokens open nothing. */
+  readonly overlays?: Pick<OverlayTokens, 'verify' | 'stillValid'>;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Logger;
@@ -47,6 +55,9 @@ export type RealtimeParts = {
 export type Realtime = {
   /** Tells every socket of this buyer in this livestream, on any node, that an order changed its state. */
   notifyOrder(livestreamId: string, buyerId: string, order: Order): void;
+  readonly emitTo: EmitTo;
+  /** Ends every connection that came in with this overlay's token, on every node. */
+  disconnectOverlay(overlayId: string): void;
   readonly sockets: number;
   /** Tells clients why, disconnects them, stops following gates. Idempotent. */
   stop(reason: string): Promise<void>;
@@ -67,6 +78,13 @@ export function createRealtime(parts: RealtimeParts): Realtime {
   const dispatch = dispatcher({ handlers: clientEventHandlers({ ...parts, fanout }), clock, log });
   const limits = settings.limits ?? sessionLimits;
 
+  const overlays = overlaySockets({
+    io,
+    log,
+    overlays: parts.overlays ?? { stillValid: async () => new Set() },
+    ...(settings.overlayRecheckMs === undefined ? {} : { recheckMs: settings.overlayRecheckMs }),
+  });
+
   const enter = gatekeeper(parts);
   io.use((socket, next) => void enter(socket, next));
   io.on('connection', (socket) => {
@@ -76,6 +94,7 @@ export function createRealtime(parts: RealtimeParts): Realtime {
     for (const { livestreamId, buyerId } of grants) {
       if (livestreamId !== null && buyerId !== null) void socket.join(buyerRoomOf(livestreamId, buyerId));
     }
+    void overlays.enter(socket);
     socket.onAny((event: unknown, ...args: unknown[]) => void dispatch(session, event, args));
     socket.on('disconnect', () => {
       session.leaveAll();
@@ -85,6 +104,7 @@ export function createRealtime(parts: RealtimeParts): Realtime {
 
   const stop = async (reason: string): Promise<void> => {
     io.local.emit('server:stopping', { reason });
+    await overlays.stop();
     await fanout.close();
     // What was written last still has to leave.
     await wait(50);
@@ -97,6 +117,8 @@ export function createRealtime(parts: RealtimeParts): Realtime {
       // Exactly what the contract says of an order, whatever else it carries inside the server.
       io.to(buyerRoomOf(livestreamId, buyerId)).emit('order:changed', Order.parse(order));
     },
+    emitTo: audienceEmitter({ io, log }),
+    disconnectOverlay: (overlayId) => overlays.disconnect(overlayId),
     get sockets() {
       return io.of('/').sockets.size;
     },

@@ -10,6 +10,10 @@ export const accessNames: Record<RouteAccess, { readonly zh: string; readonly en
   open: { zh: '公开', en: 'open to everybody' },
   watch: { zh: '本场直播的任一角色', en: 'any role of this livestream' },
   watch_full: { zh: '主播、运营、管理员、服务', en: 'anchor, operator, admin, service' },
+  watch_curves: {
+    zh: '主播（含上屏叠层）、运营、管理员、服务',
+    en: 'anchor, overlays on air too, operator, admin, service',
+  },
   order: { zh: '有买家身份的观众', en: 'a viewer with a buyer’s identity' },
   manage: { zh: '本场直播的运营、管理员', en: 'operator of this livestream, admin' },
   supply: { zh: '服务密钥、管理员', en: 'service key, admin' },
