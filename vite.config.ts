@@ -21,6 +21,7 @@ export default defineConfig({
       input: {
         entrance: inPublic('index.html'),
         viewer: inPublic('viewer/index.html'),
+        anchor: inPublic('anchor/index.html'),
         pay: inPublic('pay/index.html'),
       },
     },

@@ -1,0 +1,38 @@
+import type { ItemPace } from '../../contract/pace.ts';
+import type { Words } from './words.ts';
+
+const minuteMs = 60_000;
+const hourMs = 3_600_000;
+/** Beyond this nobody plans a sentence by it. */
+const soonMs = 6 * hourMs;
+
+export type SellOut =
+  | { readonly kind: 'in'; readonly text: string; readonly clock: string }
+  | { readonly kind: 'note'; readonly text: string };
+
+/** When an item sells out, in words that change about once a minute and not with every sale. null: nothing to say. */
+export function sellOutOf(pace: ItemPace | undefined, nowMs: number, words: Words): SellOut | null {
+  if (pace === undefined || pace.available === 0) return null;
+  if (pace.velocity === null) return { kind: 'note', text: words.paceUnknown };
+  if (pace.sellOutInMs === null || pace.sellOutInMs.expected > soonMs) return { kind: 'note', text: words.notSoon };
+  const { expected } = pace.sellOutInMs;
+  return {
+    kind: 'in',
+    text: words.sellsOutIn(spanOf(expected, words)),
+    clock: words.sellsOutAt(clockOf(nowMs + expected)),
+  };
+}
+
+export function spanOf(ms: number, words: Words): string {
+  if (ms < minuteMs) return words.underAMinute;
+  if (ms < 2 * hourMs) return words.minutes(Math.round(ms / minuteMs));
+  return words.hours((ms / hourMs).toFixed(1));
+}
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** Local time of day, as 20:05. */
+export function clockOf(atMs: number): string {
+  const at = new Date(atMs);
+  return `${two(at.getHours())}:${two(at.getMinutes())}`;
+}
