@@ -16,6 +16,14 @@ export type Config = {
   readonly paymentWebhookSecret: string | null;
   /** null: `/metrics` answers on loopback only. */
   readonly metricsToken: string | null;
+  /** Keys of Web Push; null: made under `dataDir`. Both or none. */
+  readonly vapidPublicKey: string | null;
+  readonly vapidPrivateKey: string | null;
+  readonly vapidSubject: string | null;
+  /** null: no text messages and no calls. */
+  readonly aliyun: { readonly accessKeyId: string; readonly accessKeySecret: string } | null;
+  /** Hosts that notification channels may call although they are not public; lower case. */
+  readonly notifyPrivateHosts: readonly string[];
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Origin without a trailing slash, as `https://live.shop.example`; null: what the request's Host says. */
   readonly publicUrl: string | null;
@@ -51,6 +59,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   const mistakes = [
     ...(parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)),
     ...missingInProduction(given),
+    ...halfPairs(given),
   ];
   if (!parsed.success || mistakes.length > 0) {
     throw new ConfigError(
@@ -74,6 +83,14 @@ function configOf(set: z.output<typeof Environment>): Config {
     sessionSecret: set.SESSION_SECRET ?? null,
     paymentWebhookSecret: set.PAYMENT_WEBHOOK_SECRET ?? null,
     metricsToken: set.METRICS_TOKEN ?? null,
+    vapidPublicKey: set.VAPID_PUBLIC_KEY ?? null,
+    vapidPrivateKey: set.VAPID_PRIVATE_KEY ?? null,
+    vapidSubject: set.VAPID_SUBJECT ?? null,
+    aliyun:
+      set.ALIYUN_ACCESS_KEY_ID === undefined || set.ALIYUN_ACCESS_KEY_SECRET === undefined
+        ? null
+        : { accessKeyId: set.ALIYUN_ACCESS_KEY_ID, accessKeySecret: set.ALIYUN_ACCESS_KEY_SECRET },
+    notifyPrivateHosts: Object.freeze(set.NOTIFY_ALLOW_PRIVATE_HOSTS),
     logLevel: set.LOG_LEVEL,
     publicUrl: set.PUBLIC_URL ?? null,
     allowedOrigins: Object.freeze(set.ALLOWED_ORIGINS),
@@ -100,4 +117,18 @@ function missingInProduction(given: Readonly<Record<string, string | undefined>>
   return Object.entries(suggestions)
     .filter(([name]) => given[name] === undefined || placeholders.has(given[name]))
     .map(([name, suggestion]) => `${name}: needed in production; a fresh one would be ${suggestion}`);
+}
+
+/** Settings that mean nothing without each other. */
+const pairs: readonly (readonly [string, string])[] = [
+  ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'],
+  ['ALIYUN_ACCESS_KEY_ID', 'ALIYUN_ACCESS_KEY_SECRET'],
+];
+
+function halfPairs(given: Readonly<Record<string, string | undefined>>): string[] {
+  return pairs.flatMap(([first, second]) => {
+    if ((given[first] === undefined) === (given[second] === undefined)) return [];
+    const [missing, present] = given[first] === undefined ? [first, second] : [second, first];
+    return [`${missing}: needed beside ${present}`];
+  });
 }

@@ -136,6 +136,72 @@ export const Environment = z.object({
     fallback: 'loopback only',
     example: '(node -p "crypto.randomBytes(24).toString(\'base64url\')")',
   }),
+  VAPID_PUBLIC_KEY: about(
+    z
+      .string()
+      .regex(/^[\w-]{87}$/, '87 characters of base64url')
+      .optional(),
+    {
+      zh: 'Web Push 公钥；多节点部署时各节点须一致',
+      en: 'Public key of Web Push; several nodes need the same one',
+      fallback: 'made under DATA_DIR',
+      example: '(npx web-push generate-vapid-keys)',
+    },
+  ),
+  VAPID_PRIVATE_KEY: about(
+    z
+      .string()
+      .regex(/^[\w-]{43}$/, '43 characters of base64url')
+      .optional(),
+    {
+      zh: 'Web Push 私钥，与公钥成对设置',
+      en: 'Private key of Web Push; set both or none',
+      fallback: 'made under DATA_DIR',
+      example: '(npx web-push generate-vapid-keys)',
+    },
+  ),
+  VAPID_SUBJECT: about(
+    z
+      .string()
+      .regex(/^(mailto:[^@\s]+@[^@\s]+|https:\/\/\S+)$/, 'mailto:ops@shop.example or an https URL')
+      .optional(),
+    {
+      zh: '推送服务出现问题时联系谁',
+      en: 'Whom a push service may ask when something is wrong',
+      fallback: 'PUBLIC_URL',
+      example: 'mailto:ops@shop.example',
+    },
+  ),
+  ALIYUN_ACCESS_KEY_ID: about(z.string().min(1).optional(), {
+    zh: '阿里云短信与语音通知的 AccessKey ID',
+    en: 'AccessKey id of Aliyun, for text messages and calls',
+    fallback: 'no texts and calls',
+    example: '(from the RAM console)',
+  }),
+  ALIYUN_ACCESS_KEY_SECRET: about(z.string().min(1).optional(), {
+    zh: '阿里云 AccessKey 密钥，与 ID 成对设置',
+    en: 'AccessKey secret of Aliyun; set both or none',
+    fallback: 'no texts and calls',
+    example: '(from the RAM console)',
+  }),
+  NOTIFY_ALLOW_PRIVATE_HOSTS: about(
+    z
+      .string()
+      .transform((text) =>
+        text
+          .split(',')
+          .map((each) => each.trim().toLowerCase())
+          .filter((each) => each !== ''),
+      )
+      .pipe(z.array(z.string().regex(/^[a-z0-9.:-]+$/, 'host names or addresses, without scheme and port')))
+      .default([]),
+    {
+      zh: '通知渠道可访问的内网主机（默认只允许公网 https），逗号分隔',
+      en: 'Hosts of your own network that notification channels may call (otherwise public https only), comma-separated',
+      fallback: 'none',
+      example: 'hooks.corp.example,10.0.0.8',
+    },
+  ),
   LOG_LEVEL: about(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), {
     zh: '日志级别：fatal、error、warn、info、debug、trace、silent',
     en: 'fatal, error, warn, info, debug, trace or silent',
