@@ -74,6 +74,8 @@ export class BookKeeper {
     for (const level of items) {
       const acted = entry.book.put(level);
       entry.dirty.add(level.skuId);
+      // An item that was added since: its description comes with the next look.
+      if (entry.book.item(level.skuId) === undefined) entry.describedAtMs = Number.NEGATIVE_INFINITY;
       if (acted && entry.book.openAlerts(level.skuId).some(({ state }) => state === 'acknowledged')) {
         void this.#noteAction(livestreamId, level.skuId);
       }
