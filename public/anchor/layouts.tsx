@@ -61,8 +61,10 @@ function Bar({ item }: { item: ItemInfo }) {
           <StaleBadge />
         </div>
       </div>
-      <Cue withText={false} />
-      <Remaining item={item} />
+      <div class="bar-numbers">
+        <Cue withText={false} />
+        <Remaining item={item} />
+      </div>
       <Share item={item} />
     </section>
   );
@@ -124,7 +126,7 @@ function Share({ item }: { item: ItemInfo }) {
   const share = gone === 0 ? 0 : gone / (gone + level.shown);
   return (
     <span class="share" aria-hidden="true">
-      <span class="share-gone" style={{ transform: `scaleX(${share.toFixed(3)})` }} />
+      <span class="share-gone" data-all={level.shown === 0} style={{ transform: `scaleX(${share.toFixed(3)})` }} />
     </span>
   );
 }

@@ -18,6 +18,10 @@ export function ItemName({ item }: { item: ItemInfo }) {
   );
 }
 
+/** Width of a number in digits; a separator takes a third of one. */
+const digitsOf = (shown: string): number =>
+  shown.replaceAll(/[,.]/g, '').length + (shown.match(/[,.]/g)?.length ?? 0) / 3;
+
 /** The units left. Its width is that of the greatest number so far: a tick moves nothing beside it. */
 export function Remaining({ item, small = false }: { item: ItemInfo; small?: boolean }) {
   const overlay = useOverlay();
@@ -37,7 +41,7 @@ export function Remaining({ item, small = false }: { item: ItemInfo; small?: boo
     return (
       <p class={small ? 'left left-small' : 'left'} data-status={status} data-units={String(level?.shown ?? '')}>
         {!small && <span class="left-label">{words.left}</span>}
-        <span class="left-number number" ref={ticking} style={{ minWidth: `${width}ch` }}>
+        <span class="left-number number" ref={ticking} style={{ minWidth: `${width.toFixed(2)}ch` }}>
           {shown}
         </span>
       </p>
@@ -46,7 +50,7 @@ export function Remaining({ item, small = false }: { item: ItemInfo; small?: boo
   const text = status === 'scheduled' ? words.opensAt(clockOf(item.opensAtMs)) : words.status[status];
   return (
     <p class={small ? 'left left-small' : 'left'} data-status={status} data-moment={soldOutNow}>
-      <span class="stamp" style={{ minWidth: small ? `${width}ch` : 'auto' }}>
+      <span class="stamp" style={{ minWidth: small ? `${width.toFixed(2)}ch` : 'auto' }}>
         {text}
       </span>
     </p>
@@ -73,7 +77,7 @@ function useTick(shown: number | string | undefined, skuId: string) {
 function useWidest(shown: string, skuId: string): number {
   const widest = useRef({ skuId, width: 1 });
   if (widest.current.skuId !== skuId) widest.current = { skuId, width: 1 };
-  widest.current.width = Math.max(widest.current.width, shown.length);
+  widest.current.width = Math.max(widest.current.width, digitsOf(shown));
   return widest.current.width;
 }
 

@@ -90,9 +90,10 @@ export function drawMarkers(markers: readonly CurveMarker[], brush: MarkerBrush)
   ctx.save();
   ctx.font = brush.font;
   ctx.textBaseline = 'middle';
+  ctx.textAlign = 'left';
   ctx.lineJoin = 'round';
   let freeUntil = box.left + box.width;
-  for (const { marker, x } of inside.toReversed()) {
+  for (const [index, { marker, x }] of [...inside.entries()].toReversed()) {
     const y = box.top + size + 3 * ratio;
     ctx.strokeStyle = brush.colourOf(marker);
     ctx.fillStyle = brush.colourOf(marker);
@@ -104,7 +105,10 @@ export function drawMarkers(markers: readonly CurveMarker[], brush: MarkerBrush)
     ctx.stroke();
     ctx.setLineDash([]);
     drawShape(ctx, marker.kind, { x, y, size });
-    if (brush.withText) freeUntil = drawText(marker, { x, y, size, freeUntil }, brush);
+    if (brush.withText) {
+      const freeFrom = (inside[index - 1]?.x ?? box.left - 2 * size) + 2 * size;
+      freeUntil = drawText(marker, { x, y, size, freeFrom, freeUntil }, brush);
+    }
   }
   ctx.restore();
 }
@@ -123,14 +127,14 @@ function drawShape(
 /** Right of the shape if there is room, else left of it; returns where the next older text must end. */
 function drawText(
   marker: CurveMarker,
-  at: { x: number; y: number; size: number; freeUntil: number },
-  { ctx, ratio, box, language, haloColour }: MarkerBrush,
+  at: { x: number; y: number; size: number; freeFrom: number; freeUntil: number },
+  { ctx, ratio, language, haloColour }: MarkerBrush,
 ): number {
   const text = marker.text[language];
   const gap = at.size + 4 * ratio;
   const width = ctx.measureText(text).width;
   const right = at.x + gap + width <= at.freeUntil;
-  const left = at.x - gap - width >= box.left && at.x <= at.freeUntil;
+  const left = at.x - gap - width >= at.freeFrom && at.x <= at.freeUntil;
   if (!right && !left) return Math.min(at.freeUntil, at.x - gap);
   const start = right ? at.x + gap : at.x - gap - width;
   ctx.lineWidth = 3 * ratio;

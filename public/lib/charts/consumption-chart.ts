@@ -64,8 +64,15 @@ export class ConsumptionChart {
 
   /** Draws at once, or at the end of the pause between two drawings. */
   set(input: ChartInput): void {
+    const wasEmpty = isEmpty(this.#input);
     this.#input = input;
-    if (this.#waiting !== undefined || this.#paused) return;
+    if (this.#paused) return;
+    // The first reading comes right after the page: an empty picture would otherwise stand for the whole pause.
+    if (wasEmpty && !isEmpty(input)) {
+      this.#draw();
+      return;
+    }
+    if (this.#waiting !== undefined) return;
     const dueMs = this.#drawnAtMs + this.#options.redrawMsMin - performance.now();
     if (dueMs <= 0) this.#draw();
     else this.#waiting = setTimeout(() => this.#draw(), dueMs);
@@ -102,6 +109,12 @@ export class ConsumptionChart {
     this.#drawnAtMs = performance.now();
     const { clientWidth: width, clientHeight: height } = this.#host;
     if (width === 0 || height === 0) return;
+    if (isEmpty(this.#input)) {
+      // Axes without anything on them would be numbers made up.
+      this.#plot?.destroy();
+      this.#plot = null;
+      return;
+    }
     if (this.#plot === null || this.#plot.series.length !== columns.length) {
       this.#plot?.destroy();
       this.#plot = new uPlot(this.#plotOptions(width, height), columns, this.#host);
@@ -132,12 +145,7 @@ export class ConsumptionChart {
       ms: 1,
       pxAlign: 0,
       // Room for half a label and for the dot at the newest value.
-      padding: [
-        fontSize * 0.6,
-        fontSize * 1.1,
-        axes === 'none' ? fontSize * 0.4 : 0,
-        axes === 'both' ? 0 : fontSize * 0.4,
-      ],
+      padding: [fontSize * 0.6, fontSize * 2, axes === 'none' ? fontSize * 0.4 : 0, axes === 'both' ? 0 : fontSize * 2],
       legend: { show: interactive, live: interactive },
       cursor: interactive ? { drag: { x: false, y: false }, points: { size: 6 } } : { show: false },
       scales: { x: { time: true, range: () => [...this.#x] }, y: { range: () => [...this.#y] } },
@@ -251,6 +259,9 @@ export class ConsumptionChart {
     return `${Math.round(this.#options.fontSize * ratio)}px ${getComputedStyle(this.#host).fontFamily}`;
   }
 }
+
+const isEmpty = ({ curves, band }: ChartInput): boolean =>
+  band.length === 0 && curves.every(({ points }) => points.length === 0);
 
 const tierColour = (tier: AlertTier | null): string => (tier === null ? '--chart-marker' : `--tier-${tier}`);
 
