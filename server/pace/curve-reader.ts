@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type * as z from 'zod/mini';
 import type { Decision } from '../../contract/alerts.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
-import type { CurveMarker, CurvePoint, ItemCurve, PaceState } from '../../contract/pace.ts';
+import type { CurvePoint, ItemCurve, PaceState } from '../../contract/pace.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import { downSample } from './down-sample.ts';
@@ -102,10 +102,6 @@ export function createPaceReader({ keeper, curves, catalogue, alerts, clock }: P
     },
   };
 }
-
-/** What viewers of an overlay on air may know of markers. */
-export const withoutInternal = (markers: readonly CurveMarker[]): CurveMarker[] =>
-  markers.filter(({ internal }) => !internal);
 
 /** Stored points with the newest ones of this node, one per second, oldest first. */
 function joined(stored: readonly CurvePoint[], recent: readonly CurvePoint[], sinceMs: number): readonly CurvePoint[] {

@@ -71,12 +71,12 @@ export class CurveSampler {
     return seen || second - last.second <= recentSeconds ? Math.max(0, sample.consumed - last.consumed) : 0;
   }
 
-  /** Ends the change of items that have stood still for a second. */
+  /** Ends the change of items that stood still for a whole second: the one after their last sample, in its last state. */
   settle(nowMs: number): void {
     const now = secondOf(nowMs);
     for (const tracks of this.#tracks.values()) {
       for (const track of tracks.values()) {
-        if (track.settled || now <= track.last.second) continue;
+        if (track.settled || now < track.last.second + 2) continue;
         track.last = { ...track.last, second: track.last.second + 1 };
         track.settled = true;
         this.#put(track.last);

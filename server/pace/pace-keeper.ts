@@ -236,19 +236,20 @@ export class PaceKeeper {
 
   /** Twice a second: tells new samples, and at most once a second the state where it changed. Asks nobody. */
   beat(): void {
-    const { emit, clock } = this.#deps;
-    const nowMs = clock.now();
+    const nowMs = this.#deps.clock.now();
     this.#sampler.settle(nowMs);
-    for (const [livestreamId, samples] of this.#sampler.takeNew()) {
-      if (!this.#speaks) continue;
-      const items = [...pointsBySku(samples)].map(([skuId, points]) => ({ skuId, points: [...points] }));
-      emit(livestreamId, ['operators', 'anchor', 'air'], 'curve:points', { livestreamId, items });
-    }
+    for (const [livestreamId, samples] of this.#sampler.takeNew()) this.#tellSamples(livestreamId, samples);
     for (const kept of this.#livestreams.values()) {
       if (kept.waiting !== null || nowMs - kept.stateAtMs < stateEveryMs) continue;
       kept.stateAtMs = nowMs;
       this.#tellState(kept, nowMs);
     }
+  }
+
+  #tellSamples(livestreamId: string, samples: readonly Sample[]): void {
+    if (!this.#speaks || samples.length === 0) return;
+    const items = [...pointsBySku(samples)].map(([skuId, points]) => ({ skuId, points: [...points] }));
+    this.#deps.emit(livestreamId, ['operators', 'anchor', 'air'], 'curve:points', { livestreamId, items });
   }
 
   #tellState(kept: Kept, nowMs: number): void {
@@ -282,7 +283,11 @@ export class PaceKeeper {
   #lead(speaks: boolean): void {
     this.#speaks = speaks;
     this.#deps.curves.metrics.writes.set(speaks ? 1 : 0);
-    for (const kept of this.#livestreams.values()) kept.told = '';
+    for (const [livestreamId, kept] of this.#livestreams) {
+      kept.told = '';
+      // What the speaker before may not have told any more; who knows it already replaces it by itself.
+      this.#tellSamples(livestreamId, this.#queue.recentOf(livestreamId));
+    }
   }
 
   async #saveSamples(): Promise<void> {

@@ -3,7 +3,7 @@ const z = 1.645;
 
 /**
  * Low and high estimate of the mean behind a count: the exact (Garwood) Poisson interval in the approximation of Wilson and Hilferty,
- * whose error is below 1 % from a count of 1 on. `dispersion` ≥ 1 is variance over mean of the counts: orders of several units,
+ * whose error is about 1 %, and a hundredth of a unit where the low limit is near 0. `dispersion` ≥ 1 is variance over mean of the counts: orders of several units,
  * or sales in bursts, tell less than as many single ones, and widen the interval as a smaller count would.
  * `count` ≥ 0 in units; the answer too, with 0 ≤ low ≤ count ≤ high.
  */
