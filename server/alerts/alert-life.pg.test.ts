@@ -324,6 +324,27 @@ describeWithDatabases('life of an alert', ({ database }: DatabaseUnderTest) => {
     expect(sorted[count / 2]).toBeLessThan(100);
   });
 
+  test('[AL-28] crossings while the database is away are raised in their order when it is back, once', async () => {
+    const night = await open();
+    const node = await night.node();
+    const skuId = await night.item('tea', 5_000);
+    await node.desk.putPlan(night.livestreamId, skuId, plan(), 'operator');
+    await night.pass(0);
+    night.outage.on = true;
+    await night.sell(skuId, 400);
+    await night.sell(skuId, 100);
+    await expect(night.pass(1_000)).rejects.toThrow('away');
+    expect([node.messages, node.emitted]).toEqual([[], []]);
+    night.outage.on = false;
+    await night.pass(1_000);
+    await vi.waitFor(async () => {
+      expect(await raisesOf(night, skuId)).toEqual(['consumption yellow', 'consumption orange']);
+      expect(told(node)).toEqual(['anna']);
+    }, soon);
+    await night.pass(1_000);
+    expect(told(node)).toEqual(['anna']);
+  });
+
   test('[AL-25] a source of estimates fills items without a plan, with its name and reasons in the record', async () => {
     const night = await open();
     const [tea, mug] = [await night.item('tea', 5_000), await night.item('mug', 5_000)];

@@ -67,6 +67,16 @@ export async function openNight(database: OpenDatabase, ownEngine?: StockEngine)
     const snapshot = await ledger.fenceAndRead(livestreamId, 3_600_000);
     if (begun.kind === 'closed' && snapshot !== null) await engine.load(livestreamId, begun.nonce, snapshot);
   }
+  /** While true, the desks' statements fail as if the database was away. */
+  const outage = { on: false };
+  const desksPrisma = new Proxy(prisma, {
+    get(target, name, receiver) {
+      if (outage.on && (name === '$queryRaw' || name === '$executeRaw')) {
+        return () => Promise.reject(new Error('the database is away'));
+      }
+      return Reflect.get(target, name, receiver);
+    },
+  });
   const takeOver = (id: string, gate: { items: Parameters<StockEngine['putItems']>[1]; infoRev: number }) =>
     engine.putItems(id, gate.items, gate.infoRev);
   const change = async (work: Promise<Parameters<typeof managed>[0]>): Promise<void> => {
@@ -81,6 +91,7 @@ export async function openNight(database: OpenDatabase, ownEngine?: StockEngine)
     livestreamId,
     onCall,
     suppliers,
+    outage,
     /** An item with so many units, its sale open unless `open` is false. */
     async item(name: string, allotted: number, options: { open?: boolean } = {}): Promise<string> {
       const skuId = await shop.sku(`${name}-${newId()}`, 100_000);
@@ -117,7 +128,7 @@ export async function openNight(database: OpenDatabase, ownEngine?: StockEngine)
       const [emitted, messages, markers]: [Alert[], AlertMessage[], CurveMarker[]] = [[], [], []];
       const levels = createGateLevelWatch({ engine, catalogue, clock, log: silent, lookMs: 100 });
       const desk = createPrismaAlertDesk({
-        prisma,
+        prisma: desksPrisma,
         catalogue,
         levels,
         notifier: {
