@@ -18,11 +18,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
+      output: {
+        // A service worker keeps its address for ever, and serves the folder that it lies in.
+        entryFileNames: ({ name }) => (name === 'operator-worker' ? 'operator/sw.js' : 'assets/[name]-[hash].js'),
+      },
       input: {
         entrance: inPublic('index.html'),
         viewer: inPublic('viewer/index.html'),
         anchor: inPublic('anchor/index.html'),
         pay: inPublic('pay/index.html'),
+        operator: inPublic('operator/index.html'),
+        'operator-worker': inPublic('operator/sw.ts'),
       },
     },
   },

@@ -78,7 +78,7 @@ const member =
 const at = (livestreamId: string): string => `/livestreams/${encodeURIComponent(livestreamId)}`;
 
 type JsonRequest = {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
   readonly token?: string | undefined;
   readonly timeoutMs: number;

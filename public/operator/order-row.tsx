@@ -1,0 +1,135 @@
+import { useSignal } from '@preact/signals';
+import type { OrderForOperator, OrderState } from '../../contract/orders.ts';
+import { ErrorNote, submitting, useAction } from './action.tsx';
+import { TextField } from './fields.tsx';
+import { formatMoment } from './format.ts';
+import { useConsole } from './store.ts';
+
+type Asking = 'nothing' | 'refund' | 'cancel';
+
+/** What an operator can do with an order in each state. */
+const verbs: Record<OrderState, Asking> = {
+  held: 'cancel',
+  placed: 'cancel',
+  paid: 'refund',
+  refund_due: 'refund',
+  expired: 'nothing',
+  cancelled: 'nothing',
+  refunded: 'nothing',
+};
+
+export function OrderRow({
+  order,
+  onChanged,
+}: {
+  readonly order: OrderForOperator;
+  readonly onChanged: (order: Pick<OrderForOperator, 'orderId' | 'state'>) => void;
+}) {
+  const console = useConsole();
+  const words = console.words.value.orders;
+  const asking = useSignal(false);
+  const action = useAction();
+  const verb = verbs[order.state];
+  const at = { livestreamId: console.livestreamId, orderId: order.orderId };
+  const cancel = async (): Promise<void> => {
+    const done = await action.run(() => console.api('cancelOrder', at));
+    if (done !== null) onChanged(done.order);
+  };
+  return (
+    <>
+      <tr data-order={order.orderId} data-state={order.state}>
+        <td class="cell-id">{order.orderId}</td>
+        <td class="number">{formatMoment(order.createdAtMs, console.language.value)}</td>
+        <td class="cell-id">{order.buyerId}</td>
+        <td>
+          {order.lines.map(({ skuId, quantity }) => (
+            <span key={skuId} class="order-line">
+              {console.nameOf(skuId)} × {quantity}
+            </span>
+          ))}
+        </td>
+        <td class="cell-number">{console.price(order.totalMinor, order.currency)}</td>
+        <td>
+          <span class="order-state" data-state={order.state}>
+            {words.state[order.state]}
+          </span>
+        </td>
+        <td class="cell-action">
+          {verb === 'refund' && (
+            <button
+              type="button"
+              class={order.state === 'refund_due' ? 'small-button small-button-strong' : 'small-button'}
+              aria-expanded={asking.value}
+              onClick={() => (asking.value = !asking.value)}
+            >
+              {words.refund}
+            </button>
+          )}
+          {verb === 'cancel' && (
+            <button type="button" class="small-button" aria-disabled={action.busy.value} onClick={() => void cancel()}>
+              {words.cancelOrder}
+            </button>
+          )}
+        </td>
+      </tr>
+      {verb === 'cancel' && action.error.value !== null && (
+        <tr>
+          <td colSpan={7}>
+            <ErrorNote error={action.error.value} language={console.language.value} />
+          </td>
+        </tr>
+      )}
+      {verb === 'refund' && asking.value && (
+        <tr class="order-ask">
+          <td colSpan={7}>
+            <RefundForm order={order} onDone={onChanged} onCancel={() => (asking.value = false)} />
+          </td>
+        </tr>
+      )}
+    </>
+  );
+}
+
+function RefundForm({
+  order,
+  onDone,
+  onCancel,
+}: {
+  readonly order: OrderForOperator;
+  readonly onDone: (order: Pick<OrderForOperator, 'orderId' | 'state'>) => void;
+  readonly onCancel: () => void;
+}) {
+  const console = useConsole();
+  const words = console.words.value.orders;
+  const reason = useSignal('');
+  const action = useAction();
+  const isMissing = reason.value.trim() === '';
+  const submit = async (): Promise<void> => {
+    if (isMissing) return;
+    const { api, livestreamId } = console;
+    const at = { livestreamId, orderId: order.orderId };
+    const done = await action.run(() => api('refundOrder', at, { body: { reason: reason.value.trim() } }));
+    if (done === null) return;
+    onCancel();
+    onDone(done.order);
+    console.say(words.state.refunded);
+  };
+  const amount = console.price(order.totalMinor, order.currency);
+  return (
+    <form class="refund" onSubmit={submitting(submit)}>
+      <p>
+        <b>{words.refundTitle(order.orderId, amount)}</b> {words.refundText}
+      </p>
+      <div class="tools">
+        <TextField label={words.refundReason} value={reason} maxLength={200} required />
+        <button type="submit" class="small-button small-button-strong" aria-disabled={isMissing || action.busy.value}>
+          {words.refundConfirm}
+        </button>
+        <button type="button" class="small-button" onClick={onCancel}>
+          {console.words.value.cancel}
+        </button>
+      </div>
+      <ErrorNote error={action.error.value} language={console.language.value} />
+    </form>
+  );
+}
