@@ -126,7 +126,7 @@ function Share({ item }: { item: ItemInfo }) {
   const share = gone === 0 ? 0 : gone / (gone + level.shown);
   return (
     <span class="share" aria-hidden="true">
-      <span class="share-gone" data-all={level.shown === 0} style={{ transform: `scaleX(${share.toFixed(3)})` }} />
+      <span class="share-gone" data-all={level.shown === 0} style={{ transform: `scaleX(${share.toFixed(2)})` }} />
     </span>
   );
 }

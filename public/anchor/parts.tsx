@@ -36,7 +36,8 @@ export function Remaining({ item, small = false }: { item: ItemInfo; small?: boo
         ? level.shown.toLocaleString(localeOf[parameters.language])
         : level.shown.replace('-', '–');
   const width = useWidest(shown, item.skuId);
-  const ticking = useTick(level?.shown, item.skuId);
+  // Ten small numbers that flash are a flicker, and each flash is drawn twice.
+  const ticking = useTick(small ? undefined : level?.shown, item.skuId);
   if (status === 'on_sale' || status === 'loading') {
     return (
       <p class={small ? 'left left-small' : 'left'} data-status={status} data-units={String(level?.shown ?? '')}>
@@ -57,6 +58,8 @@ export function Remaining({ item, small = false }: { item: ItemInfo; small?: boo
   );
 }
 
+const tickMs = 400;
+
 /** The number was replaced while somebody looked: one short highlight, none for the first number of an item. */
 function useTick(shown: number | string | undefined, skuId: string) {
   const element = useRef<HTMLSpanElement>(null);
@@ -64,12 +67,14 @@ function useTick(shown: number | string | undefined, skuId: string) {
   useEffect(() => {
     const known = before.current;
     before.current = shown === undefined ? null : { skuId, shown };
-    if (known === null || shown === undefined || known.skuId !== skuId || known.shown === shown) return;
+    if (known === null || shown === undefined || known.skuId !== skuId || known.shown === shown) return undefined;
+    const { current } = element;
+    if (current === null) return undefined;
     const up = typeof shown === 'number' && typeof known.shown === 'number' && shown > known.shown;
-    element.current?.animate(
-      { color: [`var(--${up ? 'good' : 'tick'})`, 'var(--text)'] },
-      { duration: 500, easing: 'steps(4)' },
-    );
+    // Two drawings, not an animation: one that runs keeps the page drawing at full rate, and a busy sale would never let it end.
+    current.dataset['tick'] = up ? 'up' : 'down';
+    const timer = setTimeout(() => delete current.dataset['tick'], tickMs);
+    return () => clearTimeout(timer);
   }, [shown, skuId]);
   return element;
 }
