@@ -109,6 +109,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const simulatedPayment = createSimulatedPayment({
       link,
       findOrder: (orderId) => ledger.find(orderId),
+      infoOf: (livestreamId) => catalogue.info(livestreamId),
       webhookSecret: secrets.paymentWebhookSecret,
       serverUrl: () => url,
       publicUrl: config.publicUrl,
