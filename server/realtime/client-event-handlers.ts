@@ -55,8 +55,8 @@ function levelHandlers({
       joining.add(livestreamId);
       try {
         leave(session, livestreamId);
-        const { socket } = session;
-        const membership = await fanout.join({ livestreamId, lane, socket, resume }).catch(unavailableGate);
+        const { socket, line } = session;
+        const membership = await fanout.join({ livestreamId, lane, socket: line, resume }).catch(unavailableGate);
         if (membership === null) throw new HttpError('route_not_found');
         if (session.left) {
           membership.leave();

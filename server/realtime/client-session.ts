@@ -1,4 +1,5 @@
 import type { Grant } from '../../contract/access.ts';
+import type { SocketHandle } from '../fanout/members.ts';
 import type { Membership } from '../fanout/stock-fanout.ts';
 import type { RealtimeSocket } from './handshake.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -21,9 +22,19 @@ export const sessionLimits: SessionLimits = {
   inFlightMax: 16,
 };
 
+type SessionParts = {
+  readonly socket: RealtimeSocket;
+  readonly line: SocketHandle;
+  readonly grants: readonly Grant[];
+  readonly limits: SessionLimits;
+  readonly nowMs: number;
+};
+
 /** What the server knows of one connected socket. */
 export class ClientSession {
   readonly socket: RealtimeSocket;
+  /** The way by which levels reach it. */
+  readonly line: SocketHandle;
   readonly grants: readonly Grant[];
   readonly memberships = new Map<string, Membership>();
   /** Livestreams that are being joined: two joins at once would make two members. */
@@ -35,8 +46,9 @@ export class ClientSession {
   inFlight = 0;
   left = false;
 
-  constructor(parts: { socket: RealtimeSocket; grants: readonly Grant[]; limits: SessionLimits; nowMs: number }) {
+  constructor(parts: SessionParts) {
     this.socket = parts.socket;
+    this.line = parts.line;
     this.grants = parts.grants;
     this.limits = parts.limits;
     this.#events = new TokenBucket(parts.limits.events, parts.nowMs);

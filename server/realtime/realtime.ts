@@ -4,10 +4,11 @@ import type { Logger } from 'pino';
 import { Server } from 'socket.io';
 import { Order } from '../../contract/orders.ts';
 import type { AccessControl } from '../auth/access-control.ts';
+import { FrameWriter } from '../fanout/frame-writer.ts';
+import { checkFrameWriter } from '../fanout/frame-writer-check.ts';
 import type { Presence } from '../fanout/presence.ts';
 import type { FanoutSettings } from '../fanout/room.ts';
 import { buyerRoomOf } from '../fanout/rooms.ts';
-import { socketWriter } from '../fanout/socket-writer.ts';
 import { StockFanout } from '../fanout/stock-fanout.ts';
 import { systemTimers } from '../fanout/timers.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -57,9 +58,11 @@ export function createRealtime(parts: RealtimeParts): Realtime {
   const { metrics, clock, log, settings } = parts;
   let stopping: Promise<void> | null = null;
   const io = openServer(parts, () => stopping !== null);
+  const writer = new FrameWriter(io);
+  const checked = writeDirectly(writer, log);
   const fanout = new StockFanout({
     ...parts,
-    writer: socketWriter(io),
+    writer,
     timers: systemTimers,
     onGateBackwards: parts.onGateBackwards ?? (() => {}),
     settings: settings.fanout ?? {},
@@ -71,7 +74,7 @@ export function createRealtime(parts: RealtimeParts): Realtime {
   io.use((socket, next) => void enter(socket, next));
   io.on('connection', (socket) => {
     const { grants } = socket.data;
-    const session = new ClientSession({ socket, grants, limits, nowMs: clock.now() });
+    const session = new ClientSession({ socket, line: writer.lineOf(socket), grants, limits, nowMs: clock.now() });
     metrics.sockets.inc();
     for (const { livestreamId, buyerId } of grants) {
       if (livestreamId !== null && buyerId !== null) void socket.join(buyerRoomOf(livestreamId, buyerId));
@@ -85,6 +88,7 @@ export function createRealtime(parts: RealtimeParts): Realtime {
 
   const stop = async (reason: string): Promise<void> => {
     io.local.emit('server:stopping', { reason });
+    await checked;
     await fanout.close();
     // What was written last still has to leave.
     await wait(50);
@@ -102,6 +106,19 @@ export function createRealtime(parts: RealtimeParts): Realtime {
     },
     stop: (reason) => (stopping ??= stop(reason)),
   };
+}
+
+const checkWithinMs = 5_000;
+
+/** Levels go the short way as soon as it has been seen to work here; until then, and if it does not, they go Socket.IO's. */
+async function writeDirectly(writer: FrameWriter, log: Logger): Promise<void> {
+  const outcome = await checkFrameWriter(systemTimers, checkWithinMs);
+  if (outcome.kind === 'same') writer.goDirect();
+  else
+    log.warn(
+      { reason: outcome.reason },
+      'levels are sent in the ordinary way, which costs more: the check of the short way failed',
+    );
 }
 
 function openServer({ httpServer, adapter, settings }: RealtimeParts, isStopping: () => boolean): RealtimeServer {
