@@ -25,6 +25,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ...table(domainFolders, [...foundation, ...platform, ...domainFolders, 'generated']),
   ...table(rims, [...foundation, ...platform, ...domainFolders, ...rims]),
   public: ['contract'],
+  // Servers under measurement, processes of their own: ours is wired as the product wires it.
+  'load-tests/ours': [...foundation, 'server', 'load-tests'],
+  'load-tests/rivals': ['load-tests', 'generated'],
   'load-tests': ['contract', 'public/lib'],
 };
 
