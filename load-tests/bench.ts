@@ -1,3 +1,5 @@
+import { stayOffServerCore } from './bench/child-process.ts';
+import { memoryPerConnection, reconnectStorm } from './bench/connections.ts';
 import {
   frameCostAgainstSocketIo,
   frameCostAgainstUws,
@@ -6,6 +8,9 @@ import {
 } from './bench/fan-out-cost.ts';
 import { type Bench, jsonLine, type Scenario, tableHead, tableRow, wanted } from './bench/figure.ts';
 import { loadClient } from './bench/flood.ts';
+import { soldOut } from './bench/sold-out.ts';
+import { fastBesideStalled, memoryBesideStalled } from './bench/stalled.ts';
+import { acrossNodes, nodesAgree } from './bench/two-nodes.ts';
 import { burstProgram } from './burst.ts';
 import { readFlags, runProgram } from './lib/flags.ts';
 import { orderRateProgram } from './order-rate.ts';
@@ -22,6 +27,13 @@ const scenarios: readonly Scenario[] = [
   hotItemAgainstSocketIo,
   frameCostAgainstUws,
   hotItemAgainstUws,
+  soldOut,
+  nodesAgree,
+  memoryBesideStalled,
+  fastBesideStalled,
+  reconnectStorm,
+  memoryPerConnection,
+  acrossNodes,
 ];
 
 /** `npm run bench`: every figure as a table; `--json`: one object a line; `--only F1,F4`; `--quick`: smaller crowds, under 3 minutes. */
@@ -37,6 +49,7 @@ async function figuresProgram(args: readonly string[]): Promise<number> {
     only: only.size === 0 ? null : only,
     log: (line) => (flags.on('verbose') ? console.error(line) : undefined),
   };
+  stayOffServerCore();
   if (!json) {
     console.log(`Load client: ${loadClient().kind === 'c' ? 'C, epoll' : 'Node (no C compiler found)'}.`);
     if (quick) console.log('Quick run: small crowds, few rounds; the numbers only show that everything works.');

@@ -40,6 +40,16 @@ export const cpuBetween = (before: CpuSeconds, after: CpuSeconds): CpuSeconds =>
   total: after.total - before.total,
 });
 
+/** The bench itself, and with it every database that it starts, stays off the server's core. */
+export function stayOffServerCore(): void {
+  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', cores.load, String(process.pid)]);
+}
+
+/** Moves a process that somebody else has started, with all its threads. */
+export function moveToServerCore(pid: number): void {
+  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', cores.server, String(pid)]);
+}
+
 /** A started child that ends with its parent. */
 export async function endChild(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -77,7 +87,8 @@ export class SubjectProcess {
 
   /** `file`: of a subject under load-tests, as `rivals/socket-io.ts`. Rejects with what it said when it does not start. */
   static async start(file: string, settings: Partial<SubjectSettings> = {}): Promise<SubjectProcess> {
-    const all: SubjectSettings = { livestreamId: 'bench', items: 6, redisUrl: null, databaseUrl: null, ...settings };
+    const defaults = { livestreamId: 'bench', items: 6, redisUrl: null, databaseUrl: null, variant: '' };
+    const all: SubjectSettings = { ...defaults, ...settings };
     const [command = '', ...args] = pinned('server', [
       process.execPath,
       '--expose-gc',

@@ -1,6 +1,6 @@
 import { percentilesOf } from '../lib/latency.ts';
 import { delay } from '../lib/limiter.ts';
-import type { Drive, DriveRequest } from '../subjects/subject.ts';
+import type { Drive, DriveRequest, SubjectSettings } from '../subjects/subject.ts';
 import { cpuBetween, SubjectProcess } from './child-process.ts';
 import type { Bench } from './figure.ts';
 import { type Flood, type FloodOptions, openViewers } from './flood.ts';
@@ -11,14 +11,23 @@ export const ours = { file: 'ours/fanout-node.ts', speaks: 'ours' } as const;
 export const rivals = {
   socketIo: { file: 'rivals/socket-io.ts', speaks: 'socket-io', name: 'Socket.IO io.to(room).emit' },
   uws: { file: 'rivals/uws.ts', speaks: 'ws', name: 'uWebSockets publish' },
+  snapshots: {
+    file: 'rivals/snapshot-per-client.ts',
+    speaks: 'socket-io',
+    name: 'Socket.IO, a snapshot read per client',
+  },
   wsLoop: { file: 'rivals/ws-loop.ts', speaks: 'ws', name: 'ws, one send per socket' },
 } as const;
 export type Rival = (typeof rivals)[keyof typeof rivals];
 
-type SideOptions = Omit<FloodOptions, 'speaks' | 'tokens'>;
+type SideOptions = Omit<FloodOptions, 'speaks' | 'tokens'> & { readonly settings?: Partial<SubjectSettings> };
 
-async function openSide(file: string, speaks: FloodOptions['speaks'], options: SideOptions): Promise<Side> {
-  const subject = await SubjectProcess.start(file);
+async function openSide(
+  file: string,
+  speaks: FloodOptions['speaks'],
+  { settings = {}, ...options }: SideOptions,
+): Promise<Side> {
+  const subject = await SubjectProcess.start(file, settings);
   try {
     return { subject, flood: await openViewers(subject, { speaks, ...options }) };
   } catch (error) {

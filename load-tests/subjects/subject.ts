@@ -26,6 +26,8 @@ export type SubjectSettings = {
   readonly items: number;
   readonly redisUrl: string | null;
   readonly databaseUrl: string | null;
+  /** Of a rival that can be built in several ways, which one. */
+  readonly variant: string;
 };
 
 export type DriveRequest = { readonly ratePerSecond: number; readonly durationMs: number; readonly items: number };
@@ -56,11 +58,11 @@ const calls = {
   tokens: async (subject: Subject, count: number) => (await subject.tokens?.(count)) ?? [],
   counters: async (subject: Subject) => subject.counters?.() ?? {},
   drive: (subject: Subject, request: DriveRequest) => drive(subject, request),
+  /** The moment just before. */
   takeAt: async (subject: Subject, item: number) => {
     const atMs = monotonicMs();
-    const base = await subject.position();
-    void subject.take(item);
-    return { base, atMs };
+    await subject.take(item);
+    return atMs;
   },
   memory: async () => {
     for (let pass = 0; pass < 3; pass += 1) {

@@ -28,7 +28,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Servers under measurement, processes of their own: ours is wired as the product wires it.
   'load-tests/ours': [...foundation, 'server', 'load-tests'],
   'load-tests/rivals': ['load-tests', 'generated'],
-  'load-tests': ['contract', 'public/lib'],
+  'load-tests': ['contract', 'public/lib', 'tests/services'],
 };
 
 /** Exceptions: `from → target`, with the reason. One that is not needed any more fails. */
