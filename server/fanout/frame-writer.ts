@@ -11,9 +11,8 @@ import { socketFrame } from './socket-frame.ts';
 /** Sockets as everybody else knows them. */
 export type AnySocket = Pick<Socket, 'id' | 'emit'> & { readonly conn: object };
 
-type Conn = { readonly transport: object; readonly writeBuffer: readonly unknown[]; readonly readyState: string };
+type Conn = { readonly transport: object; readonly writeBuffer: readonly unknown[] };
 type WebSocketParts = { readonly _readyState: number };
-type Sender = { readonly _state: number };
 type Stream = { readonly length: number };
 type Net = { destroy(error?: Error): void };
 /** libuv's stream; `writeBuffer` returns 0 or a negative error code. */
@@ -29,14 +28,12 @@ type WriteRequestClass = new () => WriteRequest;
 type Route = {
   readonly transport: object;
   readonly ws: WebSocketParts;
-  readonly sender: Sender;
   readonly stream: Stream;
   readonly net: Net;
   readonly handle: Handle;
 };
 
 const OPEN = 1;
-const SENDER_IDLE = 0;
 /** A polling client's packets wait between two polls; so many show that it has not come for a while. */
 const WAITING_PACKETS = 8;
 
@@ -71,9 +68,8 @@ export class Line implements SocketHandle {
     // An upgrade from polling gives the connection another transport.
     if (this.route?.transport !== conn.transport) this.route = routeOf(conn.transport);
     const { route } = this;
-    if (route === null || this.waiting || conn.writeBuffer.length > 0 || conn.readyState !== 'open') return null;
-    if (route.ws._readyState !== OPEN || route.sender._state !== SENDER_IDLE || route.stream.length > 0) return null;
-    return route;
+    if (route === null || this.waiting || conn.writeBuffer.length > 0) return null;
+    return route.ws._readyState === OPEN && route.stream.length === 0 ? route : null;
   }
 }
 
@@ -81,22 +77,21 @@ export class Line implements SocketHandle {
 function routeOf(transport: object): Route | null {
   if (at(transport, 'name') !== 'websocket') return null;
   const ws = at(transport, 'socket');
-  const sender = at(ws, '_sender');
   const net = at(ws, '_socket');
   const stream = at(net, '_writableState');
   const handle = at(net, '_handle');
   const known =
     at(ws, '_readyState') === OPEN &&
-    // A negotiated extension (compression) would have to be part of the frame.
+    // A negotiated extension (compression) would have to be part of the frame. Without one, ws never keeps a frame back either.
     at(ws, 'extensions') === '' &&
-    typeof at(sender, '_state') === 'number' &&
+    at(at(ws, '_sender'), '_state') === 0 &&
     typeof at(stream, 'length') === 'number' &&
     typeof at(net, 'destroy') === 'function' &&
     typeof at(handle, 'writeBuffer') === 'function' &&
     // TLS encrypts in JavaScript's stack: its handle is not written to behind its back.
     at(net, 'encrypted') !== true;
   if (!known) return null;
-  return { transport, ws, sender, stream, net, handle } as Route;
+  return { transport, ws, stream, net, handle } as Route;
 }
 
 /** A private field, looked at without trusting that it is there. */

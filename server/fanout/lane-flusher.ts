@@ -4,6 +4,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Row } from './lanes.ts';
 import { MemberList } from './members.ts';
 import { type Broadcast, type LevelWriter, Segment } from './segment.ts';
+import { SharedPayloads } from './shared-payloads.ts';
 import type { SliceLoop, Walker } from './slices.ts';
 import type { Timers } from './timers.ts';
 
@@ -17,6 +18,8 @@ export class LaneAudience {
   upTo = 0;
   /** Where the next walk begins: rotates, so that nobody is always the last. */
   start = 0;
+  readonly snapshots = new SharedPayloads();
+  readonly merged = new SharedPayloads();
 
   constructor(lane: Lane) {
     this.lane = lane;

@@ -9,11 +9,11 @@ import { laneRoomOf } from '../fanout/rooms.ts';
 import type { StockFanout } from '../fanout/stock-fanout.ts';
 import { buyerOf, placedBody } from '../http/order-answer.ts';
 import { actorOf, HttpError, refusedWith } from '../http/request.ts';
-import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { OrderService } from '../orders/order-service.ts';
 import { GateUnavailable } from '../stock/stock-engine.ts';
 import type { ClientSession } from './client-session.ts';
+import { JoinedAnswer } from './packets.ts';
 
 type Events = typeof clientEvents;
 export type ClientEventName = keyof Events;
@@ -29,7 +29,8 @@ export type ClientEventHandlers = {
 
 export type HandlerDeps = {
   readonly fanout: StockFanout;
-  readonly catalogue: Pick<LivestreamCatalogue, 'allowsAnonymous'>;
+  /** See `anonymousViewers`. */
+  readonly allowsAnonymous: (livestreamId: string) => Promise<boolean>;
   readonly orders: OrderService;
   readonly metrics: Metrics;
 };
@@ -41,12 +42,12 @@ export function clientEventHandlers(deps: HandlerDeps): ClientEventHandlers {
 
 function levelHandlers({
   fanout,
-  catalogue,
+  allowsAnonymous,
 }: HandlerDeps): Pick<ClientEventHandlers, 'livestream:join' | 'livestream:leave' | 'stock:ack' | 'stock:resync'> {
   return {
     async 'livestream:join'(session, { livestreamId, protocolVersion, lane, resume }) {
       if (protocolVersion !== PROTOCOL_VERSION) throw new HttpError('protocol_mismatch');
-      const grant = await grantForLane(session, livestreamId, lane, catalogue);
+      const grant = await grantForLane(session, livestreamId, lane, allowsAnonymous);
       const { memberships, joining, limits } = session;
       const others = new Set([...memberships.keys(), ...joining]);
       if (joining.has(livestreamId) || (!others.has(livestreamId) && others.size >= limits.livestreamsMax)) {
@@ -64,7 +65,7 @@ function levelHandlers({
         }
         memberships.set(livestreamId, membership);
         await socket.join(laneRoomOf(livestreamId, lane));
-        return { livestream: membership.info(), buyerId: grant.buyerId };
+        return new JoinedAnswer(membership.info(), grant.buyerId);
       } finally {
         joining.delete(livestreamId);
       }
@@ -130,7 +131,7 @@ async function grantForLane(
   { grants }: ClientSession,
   livestreamId: string,
   lane: Lane,
-  catalogue: Pick<LivestreamCatalogue, 'allowsAnonymous'>,
+  allowsAnonymous: HandlerDeps['allowsAnonymous'],
 ): Promise<Grant> {
   const grant = permits(
     grants,
@@ -139,7 +140,7 @@ async function grantForLane(
   );
   // `watch_full` also includes services, which have no eyes.
   if (grant === null || (lane === 'anchor' && grant.role === 'service')) throw new HttpError('forbidden');
-  if (grant.role === 'viewer' && grant.buyerId === null && !(await catalogue.allowsAnonymous(livestreamId))) {
+  if (grant.role === 'viewer' && grant.buyerId === null && !(await allowsAnonymous(livestreamId))) {
     throw new HttpError('forbidden');
   }
   return grant;

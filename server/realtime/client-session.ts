@@ -62,6 +62,13 @@ export class ClientSession {
     return kind === 'event' || this.#orders.take(1, nowMs);
   }
 
+  /** False: too fast, which is for somebody else to answer. An acknowledgement that crosses a leave is nobody's mistake. */
+  takeAck(livestreamId: string, frame: number, nowMs: number): boolean {
+    if (!this.admits('event', 1, nowMs)) return false;
+    this.memberships.get(livestreamId)?.acknowledge(frame);
+    return true;
+  }
+
   /** An event was refused for its rate; true when there have been too many for a client in good faith. */
   strike(nowMs: number): boolean {
     return !this.#strikes.take(1, nowMs);

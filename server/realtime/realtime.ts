@@ -16,10 +16,12 @@ import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts
 import type { Metrics } from '../metrics/metrics.ts';
 import type { OrderService } from '../orders/order-service.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
+import { anonymousViewers } from './anonymous-viewers.ts';
 import { clientEventHandlers } from './client-event-handlers.ts';
 import { ClientSession, type SessionLimits, sessionLimits } from './client-session.ts';
 import { dispatcher } from './event-dispatch.ts';
 import { gatekeeper, type HandshakeSettings, originAllowed, type RealtimeServer } from './handshake.ts';
+import { packetParser, takeAcks } from './packets.ts';
 
 export type RealtimeSettings = HandshakeSettings & {
   readonly limits?: SessionLimits;
@@ -67,7 +69,11 @@ export function createRealtime(parts: RealtimeParts): Realtime {
     onGateBackwards: parts.onGateBackwards ?? (() => {}),
     settings: settings.fanout ?? {},
   });
-  const dispatch = dispatcher({ handlers: clientEventHandlers({ ...parts, fanout }), clock, log });
+  const dispatch = dispatcher({
+    handlers: clientEventHandlers({ ...parts, fanout, allowsAnonymous: anonymousViewers(parts) }),
+    clock,
+    log,
+  });
   const limits = settings.limits ?? sessionLimits;
 
   const enter = gatekeeper(parts);
@@ -79,6 +85,7 @@ export function createRealtime(parts: RealtimeParts): Realtime {
     for (const { livestreamId, buyerId } of grants) {
       if (livestreamId !== null && buyerId !== null) void socket.join(buyerRoomOf(livestreamId, buyerId));
     }
+    takeAcks(socket, (livestreamId, frame) => session.takeAck(livestreamId, frame, clock.now()));
     socket.onAny((event: unknown, ...args: unknown[]) => void dispatch(session, event, args));
     socket.on('disconnect', () => {
       session.leaveAll();
@@ -126,6 +133,7 @@ function openServer({ httpServer, adapter, settings }: RealtimeParts, isStopping
   return new Server(httpServer, {
     path: '/socket.io',
     serveClient: false,
+    parser: packetParser,
     transports: [...transports],
     // Measured: 74 µs and 242 KB a connection for nothing, frames have some 90 bytes.
     perMessageDeflate: false,
