@@ -1,3 +1,4 @@
+import { jitteryNetwork, stalledClient } from './bench/bad-networks.ts';
 import { stayOffServerCore } from './bench/child-process.ts';
 import { memoryPerConnection, reconnectStorm } from './bench/connections.ts';
 import {
@@ -8,6 +9,8 @@ import {
 } from './bench/fan-out-cost.ts';
 import { type Bench, jsonLine, type Scenario, tableHead, tableRow, wanted } from './bench/figure.ts';
 import { loadClient } from './bench/flood.ts';
+import { orderThroughput, orderToLastViewer, purchaseBesideViewers } from './bench/orders.ts';
+import { publishInScript } from './bench/reserve-script.ts';
 import { soldOut } from './bench/sold-out.ts';
 import { fastBesideStalled, memoryBesideStalled } from './bench/stalled.ts';
 import { acrossNodes, nodesAgree } from './bench/two-nodes.ts';
@@ -27,13 +30,19 @@ const scenarios: readonly Scenario[] = [
   hotItemAgainstSocketIo,
   frameCostAgainstUws,
   hotItemAgainstUws,
+  purchaseBesideViewers,
   soldOut,
   nodesAgree,
+  stalledClient,
   memoryBesideStalled,
   fastBesideStalled,
+  jitteryNetwork,
   reconnectStorm,
   memoryPerConnection,
+  publishInScript,
   acrossNodes,
+  orderThroughput,
+  orderToLastViewer,
 ];
 
 /** `npm run bench`: every figure as a table; `--json`: one object a line; `--only F1,F4`; `--quick`: smaller crowds, under 3 minutes. */

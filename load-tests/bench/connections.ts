@@ -22,6 +22,8 @@ async function bytesPerConnection(file: string, speaks: FloodOptions['speaks'], 
   }
 }
 
+const inKib = (bytes: readonly number[]): number[] => bytes.map((one) => one / 1_024);
+
 export const memoryPerConnection: Scenario = {
   ids: ['F16'],
   async run(bench) {
@@ -31,7 +33,6 @@ export const memoryPerConnection: Scenario = {
       () => bytesPerConnection(ourNode.file, ourNode.speaks, n),
       () => bytesPerConnection(rivals.socketIo.file, rivals.socketIo.speaks, n),
     );
-    const kib = (bytes: readonly number[]): number[] => bytes.map((one) => one / 1_024);
     return [
       compare({
         id: 'F16',
@@ -39,8 +40,8 @@ export const memoryPerConnection: Scenario = {
         rivalName: 'Socket.IO, plain',
         goal: 0.8,
         n,
-        ours: kib(ours),
-        rival: kib(rival),
+        ours: inKib(ours),
+        rival: inKib(rival),
       }),
     ];
   },

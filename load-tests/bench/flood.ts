@@ -29,7 +29,7 @@ type Answers = {
   open: { ready: number; failed: number; retries: number; ms: number; timedOut: boolean };
   storm: Answers['open'] & { recoveryMs: Spread };
   reset: { ok: true };
-  cover: { ok: true };
+  cover: { base: number };
   stats: FloodStats;
   /** `[upTo, when]` of every sampled frame. */
   samples: { samples: readonly (readonly [number, number])[] };

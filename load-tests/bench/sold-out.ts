@@ -1,4 +1,4 @@
-import { percentile } from '../lib/latency.ts';
+import { percentilesOf } from '../lib/latency.ts';
 import { delay } from '../lib/limiter.ts';
 import { monotonicMs } from '../subjects/subject.ts';
 import { compare, type Scenario } from './figure.ts';
@@ -50,11 +50,6 @@ export const soldOut: Scenario = {
         () => soldOutWhileHot(own, durationMs),
         () => soldOutWhileHot(other, durationMs),
       );
-      const p99 = (ms: readonly number[]): number =>
-        percentile(
-          [...ms].sort((a, b) => a - b),
-          0.99,
-        );
       bench.log(`sold out, ms until the last viewer: ours ${JSON.stringify(ours)}, rival ${JSON.stringify(rival)}`);
       return [
         compare({
@@ -63,8 +58,8 @@ export const soldOut: Scenario = {
           rivalName: rivals.socketIo.name,
           goal: 0.25,
           n,
-          ours: ours.map(p99),
-          rival: rival.map(p99),
+          ours: ours.map((lastMs) => percentilesOf(lastMs).p99),
+          rival: rival.map((lastMs) => percentilesOf(lastMs).p99),
         }),
       ];
     });

@@ -360,12 +360,14 @@ static void onCommand(char *line) {
     printf("{\"ok\":true}\n");
   } else if (strcmp(name, "cover") == 0) {
     // Which viewers had which version first, for `b` versions after `a`.
-    coverBase = a;
+    // A negative `a`: after the newest that anybody has.
+    for (int i = 0; a < 0 && i < count; i++) if (viewers[i].upTo > coverBase || i == 0) coverBase = viewers[i].upTo;
+    if (a >= 0) coverBase = a;
     coverMax = b;
     free(covers);
     covers = calloc(b, sizeof *covers);
-    for (int i = 0; i < count; i++) if (viewers[i].upTo < a) viewers[i].upTo = a;
-    printf("{\"ok\":true}\n");
+    for (int i = 0; i < count; i++) if (viewers[i].upTo < coverBase) viewers[i].upTo = coverBase;
+    printf("{\"base\":%lld}\n", coverBase);
   } else if (strcmp(name, "stats") == 0) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);

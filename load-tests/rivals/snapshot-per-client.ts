@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { Redis } from 'ioredis';
-import { Server } from 'socket.io';
+import { Server, type Socket } from 'socket.io';
 import { runSubject } from '../subjects/subject.ts';
 import { Counter } from './counter.ts';
 
@@ -13,13 +13,15 @@ await runSubject(async ({ livestreamId, items, redisUrl }) => {
   let gateReads = 0;
   const httpServer = createServer();
   const io = new Server(httpServer, { transports: ['websocket'], serveClient: false, perMessageDeflate: false });
+  const greet = async (socket: Socket): Promise<void> => {
+    const levels = await redis.hgetall(key);
+    const rows = Object.entries(levels).map(([item, left]) => [Number(item), counter.position, Number(left), 2]);
+    socket.emit('stock:snapshot', { ...counter.snapshot(), rows });
+  };
   io.on('connection', (socket) => {
     void socket.join(livestreamId);
     gateReads += 1;
-    void redis.hgetall(key).then((levels) => {
-      const rows = Object.entries(levels).map(([item, left]) => [Number(item), counter.position, Number(left), 2]);
-      socket.emit('stock:snapshot', { ...counter.snapshot(), rows });
-    });
+    void greet(socket);
   });
   const tell = (payload: object): void => void io.to(livestreamId).emit('stock:levels', payload);
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', 4_096, resolve));

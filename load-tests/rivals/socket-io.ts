@@ -6,13 +6,20 @@ import { Counter } from './counter.ts';
 /** Plain Socket.IO as its documentation shows it: every viewer in a room, one `io.to(room).emit` for each change. */
 await runSubject(async ({ livestreamId, items }) => {
   const counter = new Counter(livestreamId, items);
-  const httpServer = createServer();
+  const tell = (payload: object): void => void io.to(livestreamId).emit('stock:levels', payload);
+  // An order is a decrement in memory and an emit: no ledger, no token, nothing to wait for.
+  const httpServer = createServer((req, res) => {
+    const { item = '0' } = /^\/orders\/(?<item>\d+)$/.exec(req.url ?? '')?.groups ?? {};
+    req.resume().on('end', () => {
+      tell(counter.take(Number(item)));
+      res.writeHead(201).end('{}');
+    });
+  });
   const io = new Server(httpServer, { transports: ['websocket'], serveClient: false, perMessageDeflate: false });
   io.on('connection', (socket) => {
     void socket.join(livestreamId);
     socket.emit('stock:snapshot', counter.snapshot());
   });
-  const tell = (payload: object): void => void io.to(livestreamId).emit('stock:levels', payload);
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', 4_096, resolve));
   const address = httpServer.address();
   return {
