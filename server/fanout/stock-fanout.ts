@@ -1,7 +1,7 @@
 import type { Lane } from '../../contract/levels.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import { gateWatchDefaults } from './gate-watch.ts';
-import { newMember, type SocketHandle } from './members.ts';
+import { type Member, newMember, type SocketHandle } from './members.ts';
 import { type FanoutSettings, type Resume, Room, type RoomParts } from './room.ts';
 import { SliceLoop } from './slices.ts';
 
@@ -33,7 +33,45 @@ export type Membership = {
   leave(): void;
 };
 
-type OpenRoom = { readonly room: Room; joining: number; cancelClose: (() => void) | null };
+type OpenRoom = {
+  readonly room: Room;
+  joining: number;
+  cancelClose: (() => void) | null;
+  /** Somebody left. */
+  readonly left: () => void;
+};
+
+/** Methods, not closures: there is one for each socket. */
+class RoomMembership implements Membership {
+  readonly #entry: OpenRoom;
+  readonly #member: Member;
+
+  constructor(entry: OpenRoom, member: Member) {
+    this.#entry = entry;
+    this.#member = member;
+  }
+
+  get lane(): Lane {
+    return this.#member.lane;
+  }
+
+  info(): LivestreamInfo {
+    return this.#entry.room.info;
+  }
+
+  acknowledge(frame: number): void {
+    this.#entry.room.acknowledge(this.#member, frame);
+  }
+
+  resync(resume: Resume | undefined): Promise<boolean> {
+    return this.#entry.room.resync(this.#member, resume);
+  }
+
+  leave(): void {
+    this.#entry.room.leave(this.#member);
+    this.#entry.left();
+  }
+}
 
 /** The rooms of a node: one per livestream with members here, opened by the first and closed some seconds after the last. */
 export class StockFanout {
@@ -67,16 +105,7 @@ export class StockFanout {
       entry.joining -= 1;
       this.#closeWhenEmpty(livestreamId, entry);
     }
-    return {
-      lane,
-      info: () => room.info,
-      acknowledge: (frame) => room.acknowledge(member, frame),
-      resync: (since) => room.resync(member, since),
-      leave: () => {
-        room.leave(member);
-        this.#closeWhenEmpty(livestreamId, entry);
-      },
-    };
+    return new RoomMembership(entry, member);
   }
 
   async close(): Promise<void> {
@@ -124,7 +153,13 @@ export class StockFanout {
       throw error;
     }
     // What changed between the first look at the catalogue and the subscription is in the gate's infoRev.
-    return { room, joining: 0, cancelClose: null };
+    const entry: OpenRoom = {
+      room,
+      joining: 0,
+      cancelClose: null,
+      left: () => this.#closeWhenEmpty(livestreamId, entry),
+    };
+    return entry;
   }
 
   #closeWhenEmpty(livestreamId: string, entry: OpenRoom): void {

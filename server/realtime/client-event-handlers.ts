@@ -49,11 +49,11 @@ function levelHandlers({
       if (protocolVersion !== PROTOCOL_VERSION) throw new HttpError('protocol_mismatch');
       const grant = await grantForLane(session, livestreamId, lane, allowsAnonymous);
       const { memberships, joining, limits } = session;
-      const others = new Set([...memberships.keys(), ...joining]);
-      if (joining.has(livestreamId) || (!others.has(livestreamId) && others.size >= limits.livestreamsMax)) {
+      const others = new Set([...memberships.map((one) => one.livestreamId), ...joining]);
+      if (joining.includes(livestreamId) || (!others.has(livestreamId) && others.size >= limits.livestreamsMax)) {
         throw new HttpError('conflict', { message: tooManyJoins(limits.livestreamsMax) });
       }
-      joining.add(livestreamId);
+      session.joining = [...joining, livestreamId];
       try {
         leave(session, livestreamId);
         const { socket, line } = session;
@@ -63,11 +63,11 @@ function levelHandlers({
           membership.leave();
           throw new HttpError('unavailable');
         }
-        memberships.set(livestreamId, membership);
+        memberships.push({ livestreamId, membership });
         await socket.join(laneRoomOf(livestreamId, lane));
         return new JoinedAnswer(membership.info(), grant.buyerId);
       } finally {
-        joining.delete(livestreamId);
+        session.joining = session.joining.filter((id) => id !== livestreamId);
       }
     },
     async 'livestream:leave'(session, { livestreamId }) {
@@ -76,11 +76,11 @@ function levelHandlers({
     },
     async 'stock:ack'(session, { livestreamId, frame }) {
       // An acknowledgement that crosses a leave is nobody's mistake.
-      session.memberships.get(livestreamId)?.acknowledge(frame);
+      session.membershipOf(livestreamId)?.acknowledge(frame);
       return {};
     },
     async 'stock:resync'(session, { livestreamId, resume }) {
-      const membership = session.memberships.get(livestreamId);
+      const membership = session.membershipOf(livestreamId);
       if (membership === undefined) throw new HttpError('conflict', { message: joinFirst });
       if (!(await membership.resync(resume))) throw new HttpError('rate_limited', { minBackoffMs: 10_000 });
       return {};
@@ -119,10 +119,13 @@ function orderHandlers({
 }
 
 function leave(session: ClientSession, livestreamId: string): void {
-  const membership = session.memberships.get(livestreamId);
+  const membership = session.membershipOf(livestreamId);
   if (membership === undefined) return;
   membership.leave();
-  session.memberships.delete(livestreamId);
+  session.memberships.splice(
+    session.memberships.findIndex((one) => one.membership === membership),
+    1,
+  );
   void session.socket.leave(laneRoomOf(livestreamId, membership.lane));
 }
 

@@ -11,9 +11,11 @@ const packetOf = (frame: unknown, livestreamId: unknown = 'show'): string =>
 function decode(chunk: string, takes: boolean) {
   const decoder = new packetParser.Decoder();
   const [taken, decoded]: [unknown[], unknown[]] = [[], []];
-  takeAcks({ client: { decoder } } as unknown as Parameters<typeof takeAcks>[0], (livestreamId, frame) => {
-    taken.push([livestreamId, frame]);
-    return takes;
+  takeAcks({ client: { decoder } } as unknown as Parameters<typeof takeAcks>[0], {
+    takeAck(livestreamId, frame) {
+      taken.push([livestreamId, frame]);
+      return takes;
+    },
   });
   decoder.on('decoded', (packet) => void decoded.push(packet.data));
   decoder.add(chunk);

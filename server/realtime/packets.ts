@@ -3,19 +3,19 @@ import { Decoder, Encoder, type Packet, PacketType } from 'socket.io-parser';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 
 /** Takes an acknowledgement of a frame; false: it has to go the ordinary way. */
-export type TakeAck = (livestreamId: string, frame: number) => boolean;
+export type AckTaker = { takeAck(livestreamId: string, frame: number): boolean };
 
 /** Exactly what JSON.stringify makes of the contract's `stock:ack` that asks for no answer. Everything else is parsed as usual. */
 const ackPacket = /^2\["stock:ack",\{"livestreamId":"([\w.-]{1,64})","frame":(\d{1,15})\}\]$/;
 
 /** The most frequent packet of clients, taken without events, promises or schemas: it comes once in 16 frames from everybody. */
 class AckDecoder extends Decoder {
-  takeAck: TakeAck | null = null;
+  acks: AckTaker | null = null;
 
   override add(chunk: unknown): void {
-    if (this.takeAck !== null && typeof chunk === 'string' && chunk.startsWith('2["stock:ack",')) {
+    if (this.acks !== null && typeof chunk === 'string' && chunk.startsWith('2["stock:ack",')) {
       const [, livestreamId, frame] = ackPacket.exec(chunk) ?? [];
-      if (livestreamId !== undefined && this.takeAck(livestreamId, Number(frame))) return;
+      if (livestreamId !== undefined && this.acks.takeAck(livestreamId, Number(frame))) return;
     }
     super.add(chunk);
   }
@@ -53,8 +53,8 @@ class AnswerEncoder extends Encoder {
 /** Socket.IO's own packets, made and read by its own parser but for these two short cuts. */
 export const packetParser = { Encoder: AnswerEncoder, Decoder: AckDecoder };
 
-/** From now on this socket's acknowledgements of frames go to `takeAck` at once. */
-export function takeAcks(socket: Pick<Socket, 'client'>, takeAck: TakeAck): void {
+/** From now on this socket's acknowledgements of frames go to `acks` at once. */
+export function takeAcks(socket: Pick<Socket, 'client'>, acks: AckTaker): void {
   const decoder: unknown = Reflect.get(socket.client, 'decoder');
-  if (decoder instanceof AckDecoder) decoder.takeAck = takeAck;
+  if (decoder instanceof AckDecoder) decoder.acks = acks;
 }

@@ -22,6 +22,7 @@ import { ClientSession, type SessionLimits, sessionLimits } from './client-sessi
 import { dispatcher } from './event-dispatch.ts';
 import { gatekeeper, type HandshakeSettings, originAllowed, type RealtimeServer } from './handshake.ts';
 import { packetParser, takeAcks } from './packets.ts';
+import { releaseHandshake } from './slim-socket.ts';
 
 export type RealtimeSettings = HandshakeSettings & {
   readonly limits?: SessionLimits;
@@ -80,12 +81,13 @@ export function createRealtime(parts: RealtimeParts): Realtime {
   io.use((socket, next) => void enter(socket, next));
   io.on('connection', (socket) => {
     const { grants } = socket.data;
-    const session = new ClientSession({ socket, line: writer.lineOf(socket), grants, limits, nowMs: clock.now() });
+    const session = new ClientSession({ socket, line: writer.lineOf(socket), grants, limits, clock });
     metrics.sockets.inc();
     for (const { livestreamId, buyerId } of grants) {
       if (livestreamId !== null && buyerId !== null) void socket.join(buyerRoomOf(livestreamId, buyerId));
     }
-    takeAcks(socket, (livestreamId, frame) => session.takeAck(livestreamId, frame, clock.now()));
+    releaseHandshake(socket);
+    takeAcks(socket, session);
     socket.onAny((event: unknown, ...args: unknown[]) => void dispatch(session, event, args));
     socket.on('disconnect', () => {
       session.leaveAll();
