@@ -71,9 +71,9 @@ export const frameCostAgainstUws: Scenario = {
 
 /** One hot item at 250 changes a second. */
 async function hotItem(bench: Bench, rival: Rival) {
-  const n = bench.quick ? 400 : 1_000;
-  const request = { ratePerSecond: 250, durationMs: bench.quick ? 1_000 : 2_000, items: 1 };
-  return withPair(rival, { count: n, sampleEvery: 5 }, async (own, other) => {
+  const n = bench.quick ? 400 : 4_000;
+  const request = { ratePerSecond: 250, durationMs: bench.quick ? 1_000 : 1_500, items: 1 };
+  return withPair(rival, { count: n, sampleEvery: 8 }, async (own, other) => {
     await warmUp([own, other], 20);
     const rounds = await interleaved(
       bench,

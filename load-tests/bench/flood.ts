@@ -53,6 +53,8 @@ export type FloodOptions = {
   /** Receive buffer of each socket in bytes; the kernel's own choice unless told. */
   readonly rcvbuf?: number;
   readonly parallel?: number;
+  /** The best that there is, unless told. */
+  readonly client?: LoadClient;
 };
 
 /** Thousands of viewers in a process of their own: see `flood/flood.c`, or `flood/flood.ts` where there is no C compiler. */
@@ -99,7 +101,8 @@ export class Flood {
       args['ackText'] = `42["stock:ack",{"livestreamId":"${livestreamId}","frame":%F}]`;
     }
     const words = Object.entries(args).map(([name, value]) => `${name}=${value}`);
-    const [command = '', ...rest] = pinned('load', [...loadClient().command, ...words]);
+    const { command: program } = options.client ?? loadClient();
+    const [command = '', ...rest] = pinned('load', [...program, ...words]);
     const child = spawn(command, rest, { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] });
     const flood = new Flood(count, child, folder);
     const opened = await flood.ask('open');
@@ -143,20 +146,25 @@ export async function openViewers(subject: SubjectProcess, options: Omit<FloodOp
   return Flood.open(subject, { ...options, ...(tokens === undefined ? {} : { tokens }) });
 }
 
-type LoadClient = { readonly kind: 'c' | 'node'; readonly command: readonly string[] };
-let client: LoadClient | undefined;
+export type LoadClient = { readonly kind: 'c' | 'node'; readonly command: readonly string[] };
+const nodeClient: LoadClient = {
+  kind: 'node',
+  command: [process.execPath, '--import', 'tsx', 'load-tests/flood/flood.ts'],
+};
+let clients: readonly LoadClient[] | undefined;
 
-/** Compiles the native client once, with whatever C compiler there is; else Node plays the viewers, at a higher cost. */
-export function loadClient(): LoadClient {
-  client ??= compiled() ?? {
-    kind: 'node',
-    command: [process.execPath, '--import', 'tsx', 'load-tests/flood/flood.ts'],
-  };
-  return client;
+/** Every load client that this machine can run, the best first: in C where there is a compiler, and in Node at a higher cost. */
+export function loadClients(): readonly LoadClient[] {
+  if (clients !== undefined) return clients;
+  const native = compiled();
+  clients = native === null ? [nodeClient] : [native, nodeClient];
+  return clients;
 }
 
+export const loadClient = (): LoadClient => loadClients()[0] ?? nodeClient;
+
 function compiled(): LoadClient | null {
-  if (process.platform !== 'linux' || process.env['BENCH_CLIENT'] === 'node') return null;
+  if (process.platform !== 'linux') return null;
   const source = join(root, 'load-tests/flood/flood.c');
   const folder = join(root, '.cache');
   const binary = join(folder, 'flood');

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { runSubject } from '../subjects/subject.ts';
 import { Counter } from './counter.ts';
@@ -23,6 +24,7 @@ await runSubject(async ({ livestreamId, items }) => {
   const file = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
   const require = createRequire(import.meta.url);
   const folder = require.resolve('@trufflesuite/uws-js-unofficial').replace(/src\/uws\.js$/, 'binaries/');
+  if (!existsSync(`${folder}${file}`)) throw new Error(`uWebSockets has no native part for this Node (${file})`);
   const uws = require(`${folder}${file}`) as MicroWebSockets;
   const app = uws.App();
   app.ws('/*', {
