@@ -20,6 +20,8 @@ export type FanoutSettings = {
   readonly gate: GateWatchSettings;
   /** Window of viewers, ms; operators and anchor have none of their own: only turns of the event loop merge for them. */
   readonly windowMsMin: number;
+  /** The same in small rooms. */
+  readonly windowMsSmall: number;
   readonly heartbeatMs: number;
   /** A room without members stays open this long, for those who come back. */
   readonly lingerMs: number;
@@ -108,6 +110,7 @@ export class Room {
         source: rows,
         rank,
         windowMsMin,
+        windowMsSmall: parts.settings.windowMsSmall,
         lanes: this.#audiences.filter(({ lane }) => (lane === 'viewers') === (rank === 1)),
       });
     this.#flushers = {

@@ -8,6 +8,7 @@ import { SliceLoop } from './slices.ts';
 export const fanoutDefaults: FanoutSettings = {
   gate: gateWatchDefaults,
   windowMsMin: 25,
+  windowMsSmall: 15,
   heartbeatMs: 2_000,
   lingerMs: 5_000,
   archivedAfterMs: 10_000,

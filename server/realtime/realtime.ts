@@ -142,7 +142,8 @@ function openServer({ httpServer, adapter, settings }: RealtimeParts, isStopping
     httpCompression: false,
     maxHttpBufferSize: 16_384,
     pingInterval: 20_000,
-    pingTimeout: 20_000,
+    // A phone that reads nothing for half a minute (a lift, a call, a page in the background) is still there afterwards.
+    pingTimeout: 45_000,
     connectTimeout: 10_000,
     cleanupEmptyChildNamespaces: true,
     // Long polling from a shop's own pages; WebSockets know no CORS, their origin is checked by us.
