@@ -109,6 +109,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const simulatedPayment = createSimulatedPayment({
       link,
       findOrder: (orderId) => ledger.find(orderId),
+      infoOf: (livestreamId) => catalogue.info(livestreamId),
       webhookSecret: secrets.paymentWebhookSecret,
       serverUrl: () => url,
       publicUrl: config.publicUrl,
@@ -170,13 +171,14 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       settings: {
         allowedOrigins: config.allowedOrigins,
         publicUrl: config.publicUrl,
+        transports: config.transports,
         socketsPerIpMax: config.socketsPerIpMax,
         trustProxy: config.trustProxy,
       },
     });
     path.onOrderChanged((order, buyerId) => realtime.notifyOrder(order.livestreamId, buyerId, order));
 
-    const hasDemo = config.demo && (await createDemoLivestream({ catalogue, clock }));
+    const hasDemo = config.demo && (await createDemoLivestream({ catalogue, clock, wait: (ms) => wait(ms) }));
     await path.openGates();
     const port = await listen(server, config.port, config.host);
     const url = `http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`;

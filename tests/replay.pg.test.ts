@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,9 +16,10 @@ describe.each(['embedded', 'redis and postgresql'] as const)('real orders on a r
   const stops: (() => Promise<unknown>)[] = [];
   let server: ServerProcess;
   let token = '';
+  let dataDir = '';
 
   beforeAll(async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'stockcast-replay-server-'));
+    dataDir = await mkdtemp(join(tmpdir(), 'stockcast-replay-server-'));
     stops.push(() => rm(dataDir, { recursive: true, force: true }));
     if (shape === 'embedded') server = await startServerProcess({ dataDir });
     else {
@@ -52,6 +53,33 @@ describe.each(['embedded', 'redis and postgresql'] as const)('real orders on a r
     expect(report.fates.paid).toBeGreaterThan(200);
     expect(report.items.some(({ refusedAt }) => refusedAt !== null)).toBe(true);
     expect(report.watchers).toHaveLength(3);
+  });
+
+  test('[RP-8] what the file takes back is refunded after it was paid, and its units are on sale again', async () => {
+    const row = (minute: number, invoice: string, quantity: number, customer: number): string =>
+      `2011-12-05T09:${minute.toString().padStart(2, '0')}:00,${invoice},tea set,${quantity},4.95,${customer},`;
+    const rows = [
+      row(10, '1', 6, 7),
+      row(11, '2', 4, 8),
+      row(12, 'C3', -6, 7),
+      row(13, 'C4', -6, 9),
+      row(14, 'C5', -1, 8),
+    ];
+    const file = join(dataDir, 'refunds.csv');
+    await writeFile(file, ['ts,invoice,sku,qty,price,customer,country', ...rows].join('\n'));
+    const flags = ['--file', file, '--url', server.url, '--token', token, '--speed', '0', '--stock', '1', '--pay', '1'];
+    const report = await replay(
+      parseOptions([...flags, '--cancel', '0'], {}, file),
+      new AbortController().signal,
+      process.stderr,
+    );
+    expect(report.audit).toEqual({ clean: true, findings: [] });
+    expect(report.refunds).toMatchObject({
+      matched: 1,
+      refunded: 1,
+      unmatched: { no_earlier_sale: 1, other_quantity: 1 },
+    });
+    expect(report.items).toMatchObject([{ skuId: 'tea_set', allotted: 10, unitsAccepted: 10, unitsSold: 4 }]);
   });
 
   test('[I1][I5] many more buyers than units, half over HTTP and half over sockets: each unit is sold once and everybody sees it', async () => {

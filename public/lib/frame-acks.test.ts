@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { FrameAcks } from './frame-acks.ts';
 
 describe('acknowledgement of frames', () => {
-  test('[VW-4] every eighth frame is acknowledged at once', () => {
+  test('[VW-4] every sixteenth frame is acknowledged at once', () => {
     const acks = new FrameAcks();
-    const sent = Array.from({ length: 20 }, (_, index) => acks.worked(101 + index, 0)).filter(
+    const sent = Array.from({ length: 40 }, (_, index) => acks.worked(101 + index, 0)).filter(
       (frame) => frame !== null,
     );
-    expect(sent).toEqual([108, 116]);
+    expect(sent).toEqual([116, 132]);
   });
 
   test('[VW-4] fewer frames are acknowledged a second after the first of them', () => {

@@ -1,9 +1,9 @@
 /** Frames that may be unacknowledged before an acknowledgement goes out at once. */
-export const framesPerAck = 8;
+export const framesPerAck = 16;
 /** Longest time that a received frame stays unacknowledged under traffic. */
 export const ackWithinMs = 1_000;
 
-/** Decides when the server is told which frame has been worked off: every 8 frames, or once a second under traffic. */
+/** Decides when the server is told which frame has been worked off: every 16 frames, or once a second under traffic. */
 export class FrameAcks {
   #newest: number | null = null;
   #waiting = 0;

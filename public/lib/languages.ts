@@ -7,18 +7,9 @@ export type Language = (typeof languages)[number];
 export const localeOf: Record<Language, string> = { zh: 'zh-CN', en: 'en' };
 const storedAs = 'stockcast.language';
 
-/** `?lang=` wins, then the reader's last choice, then the browser's languages; Chinese where none of them is known. */
-export function chooseLanguage({
-  search,
-  stored,
-  preferred,
-}: {
-  search: string;
-  stored: string | null;
-  preferred: readonly string[];
-}): Language {
-  const candidates = [new URLSearchParams(search).get('lang'), stored, ...preferred];
-  for (const candidate of candidates) {
+/** `?lang=` wins, then the reader's last choice; Chinese first, English is one click beside it. */
+export function chooseLanguage({ search, stored }: { search: string; stored: string | null }): Language {
+  for (const candidate of [new URLSearchParams(search).get('lang'), stored]) {
     const language = languages.find((each) => candidate?.toLowerCase().startsWith(each));
     if (language !== undefined) return language;
   }
@@ -27,7 +18,7 @@ export function chooseLanguage({
 
 /** The language of this page at its start. */
 export function languageAtStart(): Language {
-  return chooseLanguage({ search: location.search, stored: readStored(), preferred: navigator.languages });
+  return chooseLanguage({ search: location.search, stored: readStored() });
 }
 
 /** Keeps the choice, over pages and visits, and says it to assistive technology. */

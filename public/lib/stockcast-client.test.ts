@@ -247,10 +247,10 @@ describe('levels over the wire', () => {
   test("[VW-4] frames are acknowledged, and frames of another livestream are nobody's", async () => {
     start();
     await join();
-    for (let frame = 2; frame <= 8; frame += 1) {
+    for (let frame = 2; frame <= 16; frame += 1) {
       socket.push('stock:levels', { livestreamId: 'demo', frame, epoch: 1, upTo: 10 + frame, rows: [] });
     }
-    expect(socket.of('stock:ack')).toEqual([{ livestreamId: 'demo', frame: 8 }]);
+    expect(socket.of('stock:ack')).toEqual([{ livestreamId: 'demo', frame: 16 }]);
     socket.push('stock:levels', { livestreamId: 'other', frame: 99, epoch: 1, upTo: 99, rows: [[0, 99, 0, 3]] });
     expect(client.level(0)?.shown).toBe(5);
   });

@@ -1,7 +1,7 @@
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import type { Order, OrderState } from '../../contract/orders.ts';
 import type { Text } from '../../contract/primitives.ts';
-import { createHttpApi, requestJson } from '../lib/http-api.ts';
+import { requestJson } from '../lib/http-api.ts';
 import { type Language, localeOf, textIn } from '../lib/languages.ts';
 import { formatPrice } from '../lib/money.ts';
 import { isUnpaid } from '../lib/order-book.ts';
@@ -66,7 +66,7 @@ const words = {
 
 const orderToken = tokenOfAddress();
 let order: Order | null = null;
-let livestream: LivestreamInfo | undefined;
+let livestream: LivestreamInfo | null = null;
 let phase: Phase = { kind: 'asking' };
 const page = startLanguages({ zh: '模拟支付', en: 'Simulated payment' }, draw);
 
@@ -83,14 +83,8 @@ async function load(): Promise<void> {
     show({ kind: 'refused', message: answer.error.message });
     return;
   }
-  const { order: found } = answer.value as { order: Order };
-  order = found;
+  ({ order, livestream } = answer.value as { order: Order; livestream: LivestreamInfo | null });
   show({ kind: 'asking' });
-  // Names of the items are public; without them their ids are shown.
-  const listed = await createHttpApi().listLivestreams();
-  if (!listed.ok) return;
-  livestream = listed.value.find(({ livestreamId }) => livestreamId === found.livestreamId);
-  draw(page.language());
 }
 
 async function pay(): Promise<void> {
@@ -133,7 +127,7 @@ function orderParts(shown: Order, language: Language): HTMLElement[] {
       element('strong', { class: 'number' }, price(shown.totalMinor)),
     ),
     element('ul', { class: 'lines' }, ...lines),
-    ...(livestream === undefined ? [] : [element('p', { class: 'quiet' }, textIn(language, livestream.title))]),
+    ...(livestream === null ? [] : [element('p', { class: 'quiet' }, textIn(language, livestream.title))]),
   ];
 }
 

@@ -41,7 +41,10 @@ describe('the environment', () => {
       demo: true,
       allowedOrigins: [],
       trustProxy: 0,
+      transports: ['websocket', 'polling'],
     });
+    expect(parseConfig({ TRANSPORTS: 'websocket' }).transports).toEqual(['websocket']);
+    expect(refusal({ TRANSPORTS: 'carrier pigeon' })).toContain('TRANSPORTS: websocket,polling or websocket');
     expect(Object.isFrozen(parseConfig({}))).toBe(true);
     expect(parseConfig({ PORT: '', REDIS_URL: ' ' })).toEqual(parseConfig({}));
   });

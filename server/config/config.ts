@@ -35,6 +35,8 @@ export type Config = {
   readonly idempotencyTtlMs: number;
   readonly ledgerQueueMax: number;
   readonly ordersInFlightMax: number;
+  /** WebSocket first; long polling for networks that let nothing else through. */
+  readonly transports: readonly ('websocket' | 'polling')[];
   readonly socketsPerIpMax: number;
   readonly sessionsPerIpPerMinute: number;
   /** With `{orderId}` in it; null: the simulated payment page, or none. */
@@ -99,6 +101,7 @@ function configOf(set: z.output<typeof Environment>): Config {
     idempotencyTtlMs: set.IDEMPOTENCY_TTL_MS,
     ledgerQueueMax: set.LEDGER_QUEUE_MAX,
     ordersInFlightMax: set.ORDERS_IN_FLIGHT_MAX,
+    transports: Object.freeze(set.TRANSPORTS),
     socketsPerIpMax: set.SOCKETS_PER_IP_MAX,
     sessionsPerIpPerMinute: set.SESSIONS_PER_IP_PER_MINUTE,
     paymentPageUrl: set.PAYMENT_PAGE_URL ?? null,

@@ -241,6 +241,18 @@ export const Environment = z.object({
     zh: '同时处理的下单请求上限',
     en: 'Orders that may be under way at once',
   }),
+  TRANSPORTS: about(
+    z
+      .enum(['websocket,polling', 'websocket'], { error: 'websocket,polling or websocket' })
+      .default('websocket,polling')
+      .transform((list) => list.split(',') as ('websocket' | 'polling')[]),
+    {
+      zh: '实时连接方式：默认允许长轮询兜底；仅 websocket 时负载均衡无需会话保持',
+      en: 'Ways to connect: long polling is the fallback; websocket alone needs no sticky sessions behind a load balancer',
+      fallback: 'websocket,polling',
+      example: 'websocket',
+    },
+  ),
   SOCKETS_PER_IP_MAX: whole({
     min: 1,
     max: 1_000_000,

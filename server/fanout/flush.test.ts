@@ -24,7 +24,7 @@ test('[FO-6] many changes inside the window become one frame with the newest row
   const stage = await stageWith();
   const client = await stage.join(stage.node());
   await stage.sell('tea');
-  for (let sold = 0; sold < 20; sold += 1) {
+  for (let sold = 0; sold < 10; sold += 1) {
     await stage.timers.advance(1);
     await stage.sell('tea');
   }
@@ -32,10 +32,51 @@ test('[FO-6] many changes inside the window become one frame with the newest row
   await stage.timers.advance(5);
   const frames = client.frames();
   expect(frames).toHaveLength(2);
-  expect(frames[1]?.rows).toEqual([[0, expect.any(Number), 979, 2]]);
+  expect(frames[1]?.rows).toEqual([[0, expect.any(Number), 989, 2]]);
   expect(frames[1]?.upTo).toBe(frames[1]?.rows[0]?.[1]);
   await stage.advance(400);
   expect(client.frames()).toHaveLength(2);
+});
+
+test.each([
+  [200, 15],
+  [201, 25],
+])('[FO-7] the window of a room with %i viewers is %i ms', async (size, windowMs) => {
+  const stage = await stageWith();
+  const node = stage.node();
+  const client = await stage.join(node);
+  await Promise.all(Array.from({ length: size - 1 }, () => stage.join(node)));
+  await stage.sell('tea');
+  await stage.sell('tea');
+  await stage.timers.advance(windowMs - 1);
+  expect(client.frames()).toHaveLength(1);
+  await stage.timers.advance(2);
+  expect(client.frames()).toHaveLength(2);
+});
+
+test('[FO-10] a small room is written to in the turn that saw the change, and never more than a slice in one turn', async () => {
+  const stage = await stageWith();
+  const node = stage.node();
+  for (let i = 0; i < 96; i += 1) await stage.join(node);
+  let writes = 0;
+  stage.onWrite = (_event, ids) => {
+    writes += ids.length;
+  };
+  await stage.gate.reserve({ units: { tea: 1 } });
+  expect(writes).toBe(0);
+  await stage.timers.oneTurn();
+  expect(writes).toBe(96);
+  // The rest of the crowd waits for turns of its own.
+  for (let i = 0; i < 200; i += 1) await stage.join(node);
+  await stage.timers.advance(100);
+  const perTurn: number[] = [];
+  await stage.gate.reserve({ units: { tea: 1 } });
+  for (let turns = 0; turns < 6; turns += 1) {
+    writes = 0;
+    await stage.timers.oneTurn();
+    perTurn.push(writes);
+  }
+  expect(perTurn.slice(0, 4)).toEqual([96, 96, 96, 8]);
 });
 
 test('[FO-7] the window is twice the last walk where that is longer than 25 ms', async () => {

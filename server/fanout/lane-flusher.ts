@@ -4,6 +4,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Row } from './lanes.ts';
 import { MemberList } from './members.ts';
 import { type Broadcast, type LevelWriter, Segment } from './segment.ts';
+import { SharedPayloads } from './shared-payloads.ts';
 import type { SliceLoop, Walker } from './slices.ts';
 import type { Timers } from './timers.ts';
 
@@ -17,11 +18,16 @@ export class LaneAudience {
   upTo = 0;
   /** Where the next walk begins: rotates, so that nobody is always the last. */
   start = 0;
+  readonly snapshots = new SharedPayloads();
+  readonly merged = new SharedPayloads();
 
   constructor(lane: Lane) {
     this.lane = lane;
   }
 }
+
+/** Members on this node up to which a room is small. */
+export const SMALL_ROOM = 200;
 
 export type DeliveredPoint = { readonly epoch: number; readonly upTo: number };
 
@@ -45,6 +51,8 @@ export type FlusherParts = {
   readonly rank: 0 | 1;
   /** Changes within this time after the beginning of a flush are merged into the next one. */
   readonly windowMsMin: number;
+  /** The same in rooms of at most `SMALL_ROOM` members on this node. */
+  readonly windowMsSmall: number;
   readonly writer: LevelWriter;
   readonly loop: SliceLoop;
   readonly clock: Clock;
@@ -218,9 +226,16 @@ export class LaneFlusher implements Walker {
     this.#cancelTimer = null;
     this.#bypassed.clear();
     this.#urgent.clear();
-    this.#windowEndsAtMs = nowMs + this.#parts.windowMsMin;
+    this.#windowEndsAtMs = nowMs + this.#windowMs();
     this.#begin('full', new Set(this.#parts.source.dirty));
     this.#sendRows('full');
+  }
+
+  /** A frame to a small room costs next to nothing, so that its members need not wait as long for the next one. */
+  #windowMs(): number {
+    const { lanes, windowMsMin, windowMsSmall } = this.#parts;
+    const size = lanes.reduce((sum, { members }) => sum + members.size, 0);
+    return size <= SMALL_ROOM ? Math.min(windowMsMin, windowMsSmall) : windowMsMin;
   }
 
   #flushCritical(): void {
@@ -286,6 +301,7 @@ export class LaneFlusher implements Walker {
       this.#send(audience, { kind: 'frame', event: 'stock:levels', payload, frame: audience.frame, point });
     }
     if (point !== null) this.#owesUpTo = false;
+    if (this.pending) this.#parts.loop.begin(this);
     this.#endIfDone();
   }
 

@@ -1,7 +1,11 @@
 import type { Lane } from '../../contract/levels.ts';
 
 /** What a writer needs of a socket. */
-export type SocketHandle = { readonly id: string };
+export type SocketHandle = {
+  readonly id: string;
+  /** True while what was written to it before has not left this process: its reader is slow. */
+  readonly backlogged?: boolean;
+};
 
 /** A client may have this many frames unacknowledged, and the oldest of them for this long; then it is over its credit. */
 export const CREDIT_FRAMES = 32;

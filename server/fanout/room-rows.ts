@@ -101,6 +101,13 @@ export class RoomRows implements FlushSource {
     };
   }
 
+  /** Changes whenever a snapshot or a merged frame would say something else. */
+  get state(): string {
+    const { view, infoRev, status } = this.#parts;
+    const { epoch, version } = view.point;
+    return `${view.conflator.revision} ${epoch} ${version} ${infoRev()} ${status().stale}`;
+  }
+
   isAhead({ epoch, upTo }: ClientPoint): boolean {
     return comparePoints({ epoch, version: upTo }, this.#parts.view.point) > 0;
   }

@@ -20,6 +20,8 @@ export type FanoutSettings = {
   readonly gate: GateWatchSettings;
   /** Window of viewers, ms; operators and anchor have none of their own: only turns of the event loop merge for them. */
   readonly windowMsMin: number;
+  /** The same in small rooms. */
+  readonly windowMsSmall: number;
   readonly heartbeatMs: number;
   /** A room without members stays open this long, for those who come back. */
   readonly lingerMs: number;
@@ -108,6 +110,7 @@ export class Room {
         source: rows,
         rank,
         windowMsMin,
+        windowMsSmall: parts.settings.windowMsSmall,
         lanes: this.#audiences.filter(({ lane }) => (lane === 'viewers') === (rank === 1)),
       });
     this.#flushers = {
@@ -216,30 +219,38 @@ export class Room {
     const audience = this.#audienceOf(member);
     const rows = this.#rows[side];
     this.#flushers[side].forceDirty();
-    const since = resume !== undefined && rows.canResume(resume) ? resume.upTo : null;
-    const newer = rows.plainRows(since ?? -1);
-    const point = rows.deliverable();
+    const since = resume !== undefined && rows.canResume(resume) ? resume.upTo : -1;
+    const at = { state: `${rows.state} ${audience.frame}`, since, nowMs: this.#parts.clock.now() };
+    const { payload, point } = audience.snapshots.take(at, () => {
+      const newer = rows.plainRows(since);
+      const delivered = rows.deliverable();
+      return { payload: { ...rows.snapshot(audience, newer, delivered), complete: since < 0 }, point: delivered };
+    });
     noteSnapshot(member, audience.frame, point);
     this.#sendMissedInfo(member);
-    const snapshot = { ...rows.snapshot(audience, newer, point), complete: since === null };
-    this.#parts.writer.write([member.socket], 'stock:snapshot', snapshot);
+    this.#parts.writer.write([member.socket], 'stock:snapshot', payload);
   }
 
   /** Everything that a member missed while it was over its credit, in one frame: newest rows only. */
   #sendMerged(member: Member): void {
     const side = this.#sideOf(member);
-    const { frame } = this.#audienceOf(member);
+    const { frame, merged } = this.#audienceOf(member);
     const rows = this.#rows[side];
     if (!rows.canResume(member)) {
       this.#sendSnapshot(member, undefined);
       return;
     }
     this.#flushers[side].forceDirty();
-    const newer = rows.plainRows(member.upTo);
-    const point = rows.deliverable();
-    noteMerged(member, frame, point, this.#parts.clock.now());
+    const nowMs = this.#parts.clock.now();
+    const at = { state: `${rows.state} ${frame}`, since: member.upTo, nowMs };
+    const { payload, point } = merged.take(at, () => {
+      const newer = rows.plainRows(member.upTo);
+      const delivered = rows.deliverable();
+      const levels: StockLevels = { livestreamId: this.livestreamId, frame, ...delivered, rows: newer };
+      return { payload: levels, point: delivered };
+    });
+    noteMerged(member, frame, point, nowMs);
     this.#sendMissedInfo(member);
-    const payload: StockLevels = { livestreamId: this.livestreamId, frame, ...point, rows: newer };
     this.#parts.writer.write([member.socket], 'stock:levels', payload);
   }
 

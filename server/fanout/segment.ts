@@ -70,12 +70,15 @@ export class Segment {
     if (broadcast.kind === 'notice') return admitNotice(member, broadcast.event);
     // A snapshot or merged frame made after this broadcast has told the member more already.
     if (member.frame >= broadcast.frame) return false;
-    if (!member.stalled && overCredit(member, nowMs)) member.stalled = true;
+    if (!member.stalled && (overCredit(member, nowMs) || isBacklogged(member))) member.stalled = true;
     if (member.stalled) return false;
     noteFrame(member, broadcast.frame, broadcast.point, nowMs);
     return true;
   }
 }
+
+/** Its connection takes no more just now. Only who still owes an acknowledgement, by which it comes back, is taken out of the walk. */
+const isBacklogged = ({ socket, owesSinceMs }: Member): boolean => owesSinceMs !== null && socket.backlogged === true;
 
 function admitNotice(member: Member, event: 'stock:heartbeat' | 'livestream:changed'): boolean {
   if (!member.stalled) return true;

@@ -20,15 +20,25 @@ export class SliceLoop {
   readonly #sliceSockets: number;
   readonly #waiting: readonly [Set<Walker>, Set<Walker>] = [new Set(), new Set()];
   #scheduled = false;
+  /** Sockets that may still be written to in this turn. */
+  #left: number;
 
   constructor(timers: Timers, sliceSockets = 96) {
     this.#timers = timers;
     this.#sliceSockets = sliceSockets;
+    this.#left = sliceSockets;
   }
 
   wake(walker: Walker): void {
     this.#waiting[walker.rank].add(walker);
     this.#schedule();
+  }
+
+  /** As `wake`, and begins in this very turn if it has room and nobody else waits: a small room is done at once. */
+  begin(walker: Walker): void {
+    this.wake(walker);
+    const alone = this.#waiting.every((walkers) => walkers.size === 0 || (walkers.size === 1 && walkers.has(walker)));
+    if (alone) this.#serve();
   }
 
   #schedule(): void {
@@ -39,15 +49,20 @@ export class SliceLoop {
 
   #turn(): void {
     this.#scheduled = false;
-    let budget = this.#sliceSockets;
-    let walker = this.#next();
-    while (budget > 0 && walker !== undefined) {
-      budget -= Math.max(1, walker.step(budget));
+    this.#left = this.#sliceSockets;
+    this.#serve();
+    // An empty turn comes after the last one, so that the next walk finds a whole budget.
+    if (this.#left < this.#sliceSockets) this.#schedule();
+  }
+
+  #serve(): void {
+    while (this.#left > 0) {
+      const walker = this.#next();
+      if (walker === undefined) return;
+      this.#left -= Math.max(1, walker.step(this.#left));
       // Back to the end of the queue: a big room does not make the small ones wait.
       if (walker.pending) this.#waiting[walker.rank].add(walker);
-      walker = budget > 0 ? this.#next() : undefined;
     }
-    if (this.#waiting.some((walkers) => walkers.size > 0)) this.#schedule();
   }
 
   #next(): Walker | undefined {

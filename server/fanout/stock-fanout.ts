@@ -1,13 +1,14 @@
 import type { Lane } from '../../contract/levels.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import { gateWatchDefaults } from './gate-watch.ts';
-import { newMember, type SocketHandle } from './members.ts';
+import { type Member, newMember, type SocketHandle } from './members.ts';
 import { type FanoutSettings, type Resume, Room, type RoomParts } from './room.ts';
 import { SliceLoop } from './slices.ts';
 
 export const fanoutDefaults: FanoutSettings = {
   gate: gateWatchDefaults,
   windowMsMin: 25,
+  windowMsSmall: 15,
   heartbeatMs: 2_000,
   lingerMs: 5_000,
   archivedAfterMs: 10_000,
@@ -35,7 +36,45 @@ export type Membership = {
   leave(): void;
 };
 
-type OpenRoom = { readonly room: Room; joining: number; cancelClose: (() => void) | null };
+type OpenRoom = {
+  readonly room: Room;
+  joining: number;
+  cancelClose: (() => void) | null;
+  /** Somebody left. */
+  readonly left: () => void;
+};
+
+/** Methods, not closures: there is one for each socket. */
+class RoomMembership implements Membership {
+  readonly #entry: OpenRoom;
+  readonly #member: Member;
+
+  constructor(entry: OpenRoom, member: Member) {
+    this.#entry = entry;
+    this.#member = member;
+  }
+
+  get lane(): Lane {
+    return this.#member.lane;
+  }
+
+  info(): LivestreamInfo {
+    return this.#entry.room.info;
+  }
+
+  acknowledge(frame: number): void {
+    this.#entry.room.acknowledge(this.#member, frame);
+  }
+
+  resync(resume: Resume | undefined): Promise<boolean> {
+    return this.#entry.room.resync(this.#member, resume);
+  }
+
+  leave(): void {
+    this.#entry.room.leave(this.#member);
+    this.#entry.left();
+  }
+}
 
 /** The rooms of a node: one per livestream with members here, opened by the first and closed some seconds after the last. */
 export class StockFanout {
@@ -69,16 +108,7 @@ export class StockFanout {
       entry.joining -= 1;
       this.#closeWhenEmpty(livestreamId, entry);
     }
-    return {
-      lane,
-      info: () => room.info,
-      acknowledge: (frame) => room.acknowledge(member, frame),
-      resync: (since) => room.resync(member, since),
-      leave: () => {
-        room.leave(member);
-        this.#closeWhenEmpty(livestreamId, entry);
-      },
-    };
+    return new RoomMembership(entry, member);
   }
 
   async close(): Promise<void> {
@@ -126,7 +156,13 @@ export class StockFanout {
       throw error;
     }
     // What changed between the first look at the catalogue and the subscription is in the gate's infoRev.
-    return { room, joining: 0, cancelClose: null };
+    const entry: OpenRoom = {
+      room,
+      joining: 0,
+      cancelClose: null,
+      left: () => this.#closeWhenEmpty(livestreamId, entry),
+    };
+    return entry;
   }
 
   #closeWhenEmpty(livestreamId: string, entry: OpenRoom): void {

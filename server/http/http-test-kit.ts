@@ -104,6 +104,7 @@ function assemble(options: TestOptions) {
   const payment = createSimulatedPayment({
     link,
     findOrder: async (orderId) => orders.get(orderId) ?? null,
+    infoOf: (livestreamId) => testCatalogue.info(livestreamId),
     webhookSecret,
     serverUrl: () => url,
     publicUrl: config.publicUrl,

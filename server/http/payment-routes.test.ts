@@ -94,6 +94,7 @@ describe('simulated payment', () => {
     const orderToken = payUrl.split('=')[1];
     const seen = await send(`${server.url}/pay/api/order?order=${orderToken}`);
     expect(bodyOf(seen).order).toMatchObject({ orderId, state: 'held', totalMinor: 200 });
+    expect(bodyOf(seen).livestream.title.zh).not.toBe('');
     expect(seen.text).not.toContain('b-1');
     const [one, two] = await Promise.all([complete(orderToken), complete(orderToken)]);
     expect(bodyOf(one)).toEqual(bodyOf(two));

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import express, { type Router } from 'express';
 import * as z from 'zod/mini';
+import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import { Order, type PaymentCallback, PaymentOutcome } from '../../contract/orders.ts';
 import { API_PREFIX } from '../../contract/routes.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -34,6 +35,8 @@ export type SimulatedPayment = {
 export function createSimulatedPayment(deps: {
   readonly link: OrderLink;
   readonly findOrder: (orderId: string) => Promise<Order | null>;
+  /** Names of what was ordered. */
+  readonly infoOf: (livestreamId: string) => Promise<LivestreamInfo | null>;
   readonly webhookSecret: string;
   /** Where this server answers, as `http://127.0.0.1:3000`; asked when the first payment is sent. */
   readonly serverUrl: () => string;
@@ -62,7 +65,8 @@ export function createSimulatedPayment(deps: {
 
   const router = express.Router();
   router.get('/order', async (req, res) => {
-    res.json({ order: await orderOf(parseWith(Look, req.query).order) });
+    const order = await orderOf(parseWith(Look, req.query).order);
+    res.json({ order, livestream: await deps.infoOf(order.livestreamId) });
   });
   router.post('/complete', express.json({ limit: 4_096 }), async (req, res) => {
     if (provenanceOf(req, deps.publicUrl) === 'elsewhere') throw new HttpError('forbidden');

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { describeWithDatabases } from '../../tests/services/databases.ts';
 import { createDemoLivestream, demoSkus } from './demo-livestream.ts';
@@ -17,7 +18,9 @@ describeWithDatabases('demo livestream', ({ database }) => {
     while (interrupted) {
       runs += 1;
       try {
-        expect(await createDemoLivestream({ catalogue: interruptAfter(catalogue, runs * 29), clock })).toBe('created');
+        expect(
+          await createDemoLivestream({ catalogue: interruptAfter(catalogue, runs * 29), clock, wait: sleep }),
+        ).toBe('created');
         interrupted = false;
       } catch (error) {
         expect((error as Error).message).toBe('interrupted');
@@ -41,9 +44,45 @@ describeWithDatabases('demo livestream', ({ database }) => {
 
     const [skuId = ''] = info?.items.map((item) => item.skuId) ?? [];
     await catalogue.changeItem(demoLivestreamId, skuId, { unitPriceMinor: 1 }, 'operator');
-    expect(await createDemoLivestream({ catalogue, clock })).toBe('present');
+    expect(await createDemoLivestream({ catalogue, clock, wait: sleep })).toBe('present');
     expect((await catalogue.info(demoLivestreamId))?.items[0]?.unitPriceMinor).toBe(1);
   });
+});
+
+describeWithDatabases('demo livestream of several nodes', ({ database }) => {
+  test('[LS-24] nodes that start at the same moment make it together', async () => {
+    const catalogue = createPrismaCatalogue({ prisma: database().prisma, clock });
+    const made = await Promise.all([1, 2, 3].map(() => createDemoLivestream({ catalogue, clock, wait: sleep })));
+    expect(made).toContain('created');
+    const info = await catalogue.info(demoLivestreamId);
+    expect(info?.state).toBe('live');
+    expect(info?.items.every(({ sale }) => sale === 'open')).toBe(true);
+    const skuIds = info?.items.map(({ skuId }) => skuId).toSorted();
+    expect(skuIds).toEqual(
+      demoSkus()
+        .map(({ sku }) => sku.skuId)
+        .toSorted(),
+    );
+  });
+});
+
+test('[LS-24] a step that stays refused ends the start with its reason', async () => {
+  let pauses = 0;
+  const refused = { kind: 'refused', code: 'conflict', message: { zh: '不行', en: 'These units are taken.' } } as const;
+  const answers: Partial<LivestreamCatalogue> = {
+    info: () => Promise.resolve(null),
+    putWarehouse: () => Promise.resolve(),
+    putChannel: () => Promise.resolve(),
+    putProduct: () => Promise.resolve(),
+    putSku: () => Promise.resolve(refused),
+  };
+  const making = createDemoLivestream({
+    catalogue: answers as LivestreamCatalogue,
+    clock,
+    wait: () => Promise.resolve(void (pauses += 1)),
+  });
+  await expect(making).rejects.toThrow('These units are taken.');
+  expect(pauses).toBe(19);
 });
 
 test('[LS-24] the demo shows every policy, small pools and reserved stock, and its pictures exist', () => {

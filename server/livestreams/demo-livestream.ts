@@ -15,18 +15,38 @@ import type { LivestreamCatalogue, ManageRefusal } from './livestream-catalogue.
 const actor = 'demo';
 const reason = 'demo livestream';
 
+/** Nodes that start together get in each other's way at most once a step; each further attempt finds more of it done. */
+const attemptsMax = 20;
+const pauseMs = 150;
+
+type Deps = {
+  readonly catalogue: LivestreamCatalogue;
+  readonly clock: Clock;
+  readonly wait: (ms: number) => Promise<void>;
+};
+
 /**
  * Makes the livestream `demo`: live, its sales open, its first item pinned. `present`: it is there and beyond its draft, nothing is
  * touched. A run that was interrupted left a draft or a scheduled livestream; every step may be repeated, so the next run completes it.
- * Throws where a step is refused: somebody else uses one of its ids.
+ * A step that another node has just done is refused here: then this one looks again. Throws where a step stays refused: somebody else
+ * uses one of its ids.
  */
-export async function createDemoLivestream({
-  catalogue,
-  clock,
-}: {
-  readonly catalogue: LivestreamCatalogue;
-  readonly clock: Clock;
-}): Promise<'created' | 'present'> {
+export async function createDemoLivestream({ wait, ...deps }: Deps): Promise<'created' | 'present'> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await completeDemo(deps);
+    } catch (error) {
+      if (!(error instanceof StepRefused) || attempt === attemptsMax) throw error;
+      await wait(pauseMs);
+    }
+  }
+}
+
+class StepRefused extends Error {
+  override readonly name = 'StepRefused';
+}
+
+async function completeDemo({ catalogue, clock }: Omit<Deps, 'wait'>): Promise<'created' | 'present'> {
   const before = await catalogue.info(demoLivestreamId);
   if (before?.state === 'live' || before?.state === 'ended') return 'present';
   await stockUp(catalogue);
@@ -96,5 +116,5 @@ export function demoStock({ units }: DemoSku) {
 }
 
 function accepted(outcome: { readonly kind: 'done' } | ManageRefusal): void {
-  if (outcome.kind === 'refused') throw new Error(`The demo livestream cannot be made: ${outcome.message.en}`);
+  if (outcome.kind === 'refused') throw new StepRefused(`The demo livestream cannot be made: ${outcome.message.en}`);
 }

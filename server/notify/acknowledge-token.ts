@@ -1,6 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
-import { deriveKey } from '../auth/keys.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /** What a link may do: acknowledge these alerts, in this person's or channel's name. */
@@ -30,10 +29,11 @@ const macBytes = 16;
 
 /** `<claims>.<mac>`: works without any storage on every node; that it works once is seen to where it is used. */
 export function createAcknowledgeTokens(options: {
-  readonly secret: string;
+  /** 32 bytes for this purpose only: `deriveKey(secret, 'acknowledge-link')`. */
+  readonly key: Uint8Array;
   readonly clock: Clock;
 }): AcknowledgeTokens {
-  const key = deriveKey(options.secret, 'acknowledge-link');
+  const { key } = options;
   const macOf = (payload: string): Buffer => createHmac('sha256', key).update(payload).digest().subarray(0, macBytes);
   return {
     issue(actor, alerts) {

@@ -53,8 +53,6 @@ const adoptMax = 200;
 /** Rows whose newest state the database does not have yet. */
 const unsavedMax = 20_000;
 
-export type DeliveryLog = ReturnType<typeof createDeliveryLog>;
-
 type SqlRow = {
   readonly id: string;
   readonly channel_id: string;
@@ -66,18 +64,20 @@ type SqlRow = {
   readonly created_at: Date;
 };
 
-/**
- * The delivery log, which is also the queue that survives a restart. Writing never stops sending: what the database does not take now is
- * kept, newest state each, and written when it is back.
- */
-export function createDeliveryLog(deps: {
+type LogDeps = {
   readonly prisma: Pick<PrismaClient, '$executeRaw' | '$queryRaw' | 'delivery'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly wait: (ms: number) => Promise<void>;
   /** This process, until it ends. */
   readonly worker: string;
-}) {
+};
+
+/**
+ * The delivery log, which is also the queue that survives a restart. Writing never stops sending: what the database does not take now is
+ * kept, newest state each, and written when it is back.
+ */
+export function createDeliveryLog(deps: LogDeps) {
   const { prisma, clock, log, wait, worker } = deps;
   const unsaved = new Map<string, DeliveryRow>();
   let writing: Promise<void> | undefined;

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { AlertTier, ChannelKind, NotificationChannel } from '../../contract/alerts.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -60,12 +60,18 @@ export async function sendRows(
   if (first === undefined) return refused('nothing to send');
   const { lines, more } = foldLines(rows.map((row) => row.message.line));
   const actor = more > 0 || lines.length > linkedAlertsMax ? null : actorOf(channel, first);
-  const notice = noticeOf(deps, { id: first.deliveryId, tier: highestTier(rows), lines, more, actor });
+  const notice = noticeOf(deps, { id: idOf(rows), tier: highestTier(rows), lines, more, actor });
   const outcome = await sendWith(deps, { channel, notice, recipient: first.message.recipient, signal });
   if (outcome.kind === 'refused' && channel.kind === 'webhook' && outcome.reason.startsWith('HTTP 410')) {
     await deps.directory.disableChannel(channel.channelId).catch(() => undefined);
   }
   return outcome;
+}
+
+/** The same for the same rows, so that a repeated message is known as one; a digest that has grown is another message. */
+function idOf(rows: readonly DeliveryRow[]): string {
+  const ids = rows.map(({ deliveryId }) => deliveryId).toSorted();
+  return ids.length === 1 ? (ids[0] ?? '') : createHash('sha256').update(ids.join()).digest('hex').slice(0, 32);
 }
 
 /** In whose name a link acknowledges. */

@@ -9,8 +9,10 @@ import { downSample } from './down-sample.ts';
 import { LivestreamPace, type PaceAlerts } from './livestream-pace.ts';
 import type { CurveKit, PaceKeeper } from './pace-keeper.ts';
 
-/** Rows that one answer reads over all of its items, about. */
-const rowsPerAnswer = 60_000;
+/** Rows that one answer reads over all of its items, about: 200 for each of 100 items. */
+const rowsPerAnswer = 20_000;
+/** Unpaid holds run out after the end: a curve is read that much further. */
+const afterEndMs = 2 * 3_600_000;
 
 export type CurvesQuery = {
   readonly livestreamId: string;
@@ -62,12 +64,11 @@ export function createPaceReader({ keeper, curves, catalogue, alerts, clock }: P
       if (info === null) return null;
       const skuIds = info.items.map((item) => item.skuId).filter((one) => skuId === undefined || one === skuId);
       if (skuIds.length === 0) return [];
-      const untilMs = info.endedAtMs ?? clock.now();
-      const fromMs = Math.max(sinceMs ?? 0, info.startedAtMs ?? untilMs - 4 * 3_600_000);
-      const rowsMax = Math.min(2 * pointsMax, Math.ceil(rowsPerAnswer / skuIds.length));
-      const intervalSeconds = Math.max(1, Math.ceil((untilMs - fromMs) / 1_000 / rowsMax));
+      const stretch = stretchOf(info, sinceMs ?? 0, clock.now());
+      const rowsMax = Math.max(1, Math.min(2 * pointsMax, Math.floor(rowsPerAnswer / skuIds.length)));
+      const intervalSeconds = Math.max(1, Math.ceil((stretch.untilMs - stretch.fromMs) / 1_000 / rowsMax));
       const [stored, markers, pace] = await Promise.all([
-        curves.store.loadPoints({ livestreamId, skuIds, sinceMs: sinceMs ?? 0, intervalSeconds }),
+        curves.store.loadPoints({ livestreamId, skuIds, ...stretch, intervalSeconds }),
         curves.store.loadMarkers(livestreamId),
         followed(info),
       ]);
@@ -101,6 +102,13 @@ export function createPaceReader({ keeper, curves, catalogue, alerts, clock }: P
       return { atMs };
     },
   };
+}
+
+/** From the beginning of the livestream, or four hours ago, to its end or now; what lies before it is read as one interval. */
+function stretchOf({ startedAtMs, endedAtMs }: LivestreamInfo, sinceMs: number, nowMs: number) {
+  const untilMs = endedAtMs === null ? nowMs : Math.min(nowMs, endedAtMs + afterEndMs);
+  const fromMs = Math.min(untilMs, Math.max(sinceMs, startedAtMs ?? untilMs - 4 * 3_600_000));
+  return { sinceMs: Math.min(sinceMs, fromMs), fromMs, untilMs };
 }
 
 /** Stored points with the newest ones of this node, one per second, oldest first. */

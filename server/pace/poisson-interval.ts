@@ -1,3 +1,5 @@
+import type { SecondSums } from './sales-window.ts';
+
 /** Two-sided 90 %: 5 % on either side. */
 const z = 1.645;
 
@@ -16,9 +18,8 @@ export function poissonInterval(count: number, dispersion = 1): { readonly low: 
 }
 
 /** Variance over mean (index of dispersion) of counts per second, at least 1; 1 for fewer than two. */
-export function dispersionOf(counts: readonly number[]): number {
-  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
-  if (counts.length < 2 || mean === 0) return 1;
-  const variance = counts.reduce((sum, count) => sum + (count - mean) ** 2, 0) / (counts.length - 1);
-  return Math.max(1, variance / mean);
+export function dispersionOf({ seconds, units, squares }: SecondSums): number {
+  if (seconds < 2 || units === 0) return 1;
+  const variance = (squares - units ** 2 / seconds) / (seconds - 1);
+  return Math.max(1, (variance * seconds) / units);
 }

@@ -3,6 +3,9 @@ export const windowSeconds = 300;
 /** And the second that has only begun. */
 const slots = windowSeconds + 1;
 
+/** Of counts per second: how many, their sum and the sum of their squares. */
+export type SecondSums = { readonly seconds: number; readonly units: number; readonly squares: number };
+
 /**
  * Units of one item that were taken in each of the last 300 seconds and in this one, O(1) of memory. Counts rises of consumption only: refunds and
  * expiries lower it, and nobody sells less than nothing (PA-2).
@@ -48,16 +51,20 @@ export class SalesWindow {
   }
 
   /**
-   * Units of each of the `seconds` (1…300) complete seconds before `nowMs`, newest first. The second that has only begun is left out:
-   * as a whole one it would make every rate too low.
+   * The `seconds` (1…300) complete seconds before `nowMs`: their units and the squares of them. The second that has only begun is left
+   * out: as a whole one it would make every rate too low. One pass without an allocation: it runs for every item every second.
    */
-  lastSeconds(nowMs: number, seconds: number): readonly number[] {
+  sums(nowMs: number, seconds: number): SecondSums {
     const now = secondOf(nowMs);
     if (now > this.#second) this.#forgetUntil(now);
-    return Array.from({ length: seconds }, (_, back) => {
-      const second = now - 1 - back;
-      return second < this.#second - windowSeconds ? 0 : (this.#units[second % slots] ?? 0);
-    });
+    let units = 0;
+    let squares = 0;
+    for (let second = Math.max(now - seconds, this.#second - windowSeconds, 0); second < now; second += 1) {
+      const count = this.#units[second % slots] ?? 0;
+      units += count;
+      squares += count * count;
+    }
+    return { seconds, units, squares };
   }
 
   #forgetUntil(second: number): void {

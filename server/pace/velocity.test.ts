@@ -116,7 +116,7 @@ describe('velocity', () => {
         for (const { second, units } of sales.toSorted((a, b) => a.second - b.second)) {
           window.add(startMs + second * 1_000, units);
         }
-        const counted = window.lastSeconds(startMs + 900_000, seconds).reduce((sum, units) => sum + units, 0);
+        const counted = window.sums(startMs + 900_000, seconds).units;
         const inside = sales.filter(({ second }) => second >= 900 - seconds && second < 900);
         expect(counted).toBe(inside.reduce((sum, { units }) => sum + units, 0));
       }),
@@ -136,8 +136,8 @@ describe('velocity', () => {
       expect(Math.abs(found.high - high)).toBeLessThanOrEqual(0.012 * high);
       expect(Math.abs(found.low - low)).toBeLessThanOrEqual(Math.max(0.013, 0.012 * low));
     }
-    expect(dispersionOf([1, 1, 1, 1])).toBe(1);
-    expect(dispersionOf([0, 0, 0, 12])).toBe(12);
+    expect(dispersionOf({ seconds: 4, units: 4, squares: 4 })).toBe(1);
+    expect(dispersionOf({ seconds: 4, units: 12, squares: 144 })).toBe(12);
   });
 });
 

@@ -39,11 +39,10 @@ function rateOf(window: SalesWindow, nowMs: number, seconds: number): Rate {
   // A watch that began later than the clock says now (it stepped back) has seen nothing yet.
   const watchedSeconds = Math.max(0, Math.floor((nowMs - window.activeSinceMs) / 1_000));
   const observedSeconds = Math.min(seconds, Math.max(observedSecondsMin, watchedSeconds));
-  const counts = window.lastSeconds(nowMs, observedSeconds);
-  const units = counts.reduce((sum, count) => sum + count, 0);
-  const { low, high } = poissonInterval(units, dispersionOf(counts));
+  const sums = window.sums(nowMs, observedSeconds);
+  const { low, high } = poissonInterval(sums.units, dispersionOf(sums));
   const perMinute = 60 / observedSeconds;
-  return { perMinute: units * perMinute, low: low * perMinute, high: high * perMinute };
+  return { perMinute: sums.units * perMinute, low: low * perMinute, high: high * perMinute };
 }
 
 /** A thousandth of a unit a minute is noise of the arithmetic. */

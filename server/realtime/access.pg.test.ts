@@ -135,6 +135,30 @@ describe('coming in', () => {
   });
 });
 
+describe('staying', () => {
+  test('[RT-19] long polling is served unless the setting says websocket alone', async () => {
+    const token = await rig.token({ role: 'viewer', livestreamId: show });
+    await connected(rig.connect(node, { token }, { transports: ['polling'] }));
+    const strict = await rig.node({ transports: ['websocket'] });
+    await expect(connected(rig.connect(strict, { token }, { transports: ['polling'] }))).rejects.toThrow();
+    await connected(rig.connect(strict, { token }));
+    await strict.stop();
+  });
+
+  test('[RT-19] who is asked for a sign of life at the beginning of 30 s of silence still answers in time', async () => {
+    const url = `${node.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
+    const client = new WebSocket(url);
+    const opened = await new Promise<string>((resolve) => {
+      client.once('message', (data) => resolve((data as Buffer).toString()));
+    });
+    client.terminate();
+    const { pingInterval, pingTimeout } = JSON.parse(opened.slice(1)) as { pingInterval: number; pingTimeout: number };
+    expect(pingTimeout).toBeGreaterThan(30_000 + 10_000);
+    // And a connection whose other end is gone without a word does not stay for ever.
+    expect(pingInterval + pingTimeout).toBeLessThanOrEqual(70_000);
+  });
+});
+
 describe('joining', () => {
   test('[RT-5] [I8] who may join which lane of which livestream', async () => {
     const grants = {

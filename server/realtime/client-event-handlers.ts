@@ -9,11 +9,11 @@ import { airRoomOf, laneRoomOf } from '../fanout/rooms.ts';
 import type { StockFanout } from '../fanout/stock-fanout.ts';
 import { buyerOf, placedBody } from '../http/order-answer.ts';
 import { actorOf, HttpError, refusedWith } from '../http/request.ts';
-import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { OrderService } from '../orders/order-service.ts';
 import { GateUnavailable } from '../stock/stock-engine.ts';
 import type { ClientSession } from './client-session.ts';
+import { JoinedAnswer } from './packets.ts';
 
 type Events = typeof clientEvents;
 export type ClientEventName = keyof Events;
@@ -29,7 +29,8 @@ export type ClientEventHandlers = {
 
 export type HandlerDeps = {
   readonly fanout: StockFanout;
-  readonly catalogue: Pick<LivestreamCatalogue, 'allowsAnonymous'>;
+  /** See `anonymousViewers`. */
+  readonly allowsAnonymous: (livestreamId: string) => Promise<boolean>;
   readonly orders: OrderService;
   readonly metrics: Metrics;
 };
@@ -41,35 +42,35 @@ export function clientEventHandlers(deps: HandlerDeps): ClientEventHandlers {
 
 function levelHandlers({
   fanout,
-  catalogue,
+  allowsAnonymous,
 }: HandlerDeps): Pick<ClientEventHandlers, 'livestream:join' | 'livestream:leave' | 'stock:ack' | 'stock:resync'> {
   return {
     async 'livestream:join'(session, { livestreamId, protocolVersion, lane, resume }) {
       if (protocolVersion !== PROTOCOL_VERSION) throw new HttpError('protocol_mismatch');
-      const grant = await grantForLane(session, livestreamId, lane, catalogue);
+      const grant = await grantForLane(session, livestreamId, lane, allowsAnonymous);
       const { memberships, joining, limits } = session;
-      const others = new Set([...memberships.keys(), ...joining]);
-      if (joining.has(livestreamId) || (!others.has(livestreamId) && others.size >= limits.livestreamsMax)) {
+      const others = new Set([...memberships.map((one) => one.livestreamId), ...joining]);
+      if (joining.includes(livestreamId) || (!others.has(livestreamId) && others.size >= limits.livestreamsMax)) {
         throw new HttpError('conflict', { message: tooManyJoins(limits.livestreamsMax) });
       }
-      joining.add(livestreamId);
+      session.joining = [...joining, livestreamId];
       try {
         leave(session, livestreamId);
-        const { socket } = session;
+        const { socket, line } = session;
         const onAir = lane === 'viewers' && permits(session.grants, 'watch_curves', livestreamId) !== null;
-        const place = { livestreamId, lane, socket, resume, counted: !onAir };
+        const place = { livestreamId, lane, socket: line, resume, counted: !onAir };
         const membership = await fanout.join(place).catch(unavailableGate);
         if (membership === null) throw new HttpError('route_not_found');
         if (session.left) {
           membership.leave();
           throw new HttpError('unavailable');
         }
-        memberships.set(livestreamId, membership);
+        memberships.push({ livestreamId, membership });
         // An anchor or operator in the viewers' lane sees what goes on air: overlays there, and previews of them.
         await socket.join([laneRoomOf(livestreamId, lane), ...(onAir ? [airRoomOf(livestreamId)] : [])]);
-        return { livestream: membership.info(), buyerId: grant.buyerId };
+        return new JoinedAnswer(membership.info(), grant.buyerId);
       } finally {
-        joining.delete(livestreamId);
+        session.joining = session.joining.filter((id) => id !== livestreamId);
       }
     },
     async 'livestream:leave'(session, { livestreamId }) {
@@ -78,11 +79,11 @@ function levelHandlers({
     },
     async 'stock:ack'(session, { livestreamId, frame }) {
       // An acknowledgement that crosses a leave is nobody's mistake.
-      session.memberships.get(livestreamId)?.acknowledge(frame);
+      session.membershipOf(livestreamId)?.acknowledge(frame);
       return {};
     },
     async 'stock:resync'(session, { livestreamId, resume }) {
-      const membership = session.memberships.get(livestreamId);
+      const membership = session.membershipOf(livestreamId);
       if (membership === undefined) throw new HttpError('conflict', { message: joinFirst });
       if (!(await membership.resync(resume))) throw new HttpError('rate_limited', { minBackoffMs: 10_000 });
       return {};
@@ -121,10 +122,13 @@ function orderHandlers({
 }
 
 function leave(session: ClientSession, livestreamId: string): void {
-  const membership = session.memberships.get(livestreamId);
+  const membership = session.membershipOf(livestreamId);
   if (membership === undefined) return;
   membership.leave();
-  session.memberships.delete(livestreamId);
+  session.memberships.splice(
+    session.memberships.findIndex((one) => one.membership === membership),
+    1,
+  );
   void session.socket.leave(laneRoomOf(livestreamId, membership.lane));
   void session.socket.leave(airRoomOf(livestreamId));
 }
@@ -134,7 +138,7 @@ async function grantForLane(
   { grants }: ClientSession,
   livestreamId: string,
   lane: Lane,
-  catalogue: Pick<LivestreamCatalogue, 'allowsAnonymous'>,
+  allowsAnonymous: HandlerDeps['allowsAnonymous'],
 ): Promise<Grant> {
   const grant = permits(
     grants,
@@ -143,7 +147,7 @@ async function grantForLane(
   );
   // `watch_full` also includes services, which have no eyes.
   if (grant === null || (lane === 'anchor' && grant.role === 'service')) throw new HttpError('forbidden');
-  if (grant.role === 'viewer' && grant.buyerId === null && !(await catalogue.allowsAnonymous(livestreamId))) {
+  if (grant.role === 'viewer' && grant.buyerId === null && !(await allowsAnonymous(livestreamId))) {
     throw new HttpError('forbidden');
   }
   return grant;

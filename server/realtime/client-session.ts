@@ -1,5 +1,7 @@
 import type { Grant } from '../../contract/access.ts';
+import type { SocketHandle } from '../fanout/members.ts';
 import type { Membership } from '../fanout/stock-fanout.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { RealtimeSocket } from './handshake.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -21,44 +23,74 @@ export const sessionLimits: SessionLimits = {
   inFlightMax: 16,
 };
 
+type SessionParts = {
+  readonly socket: RealtimeSocket;
+  readonly line: SocketHandle;
+  readonly grants: readonly Grant[];
+  readonly limits: SessionLimits;
+  readonly clock: Clock;
+};
+
+type LivestreamMembership = { readonly livestreamId: string; readonly membership: Membership };
+
+const none: readonly string[] = [];
+
 /** What the server knows of one connected socket. */
 export class ClientSession {
   readonly socket: RealtimeSocket;
+  /** The way by which levels reach it. */
+  readonly line: SocketHandle;
   readonly grants: readonly Grant[];
-  readonly memberships = new Map<string, Membership>();
+  /** Few, most often one: a list is a third of a map. */
+  readonly memberships: LivestreamMembership[] = [];
   /** Livestreams that are being joined: two joins at once would make two members. */
-  readonly joining = new Set<string>();
+  joining: readonly string[] = none;
   readonly limits: SessionLimits;
-  readonly #events: TokenBucket;
-  readonly #orders: TokenBucket;
-  readonly #strikes: TokenBucket;
+  readonly #clock: Clock;
+  // Made when they are needed first: most sockets only watch.
+  #events: TokenBucket | null = null;
+  #orders: TokenBucket | null = null;
+  #strikes: TokenBucket | null = null;
   inFlight = 0;
   left = false;
 
-  constructor(parts: { socket: RealtimeSocket; grants: readonly Grant[]; limits: SessionLimits; nowMs: number }) {
+  constructor(parts: SessionParts) {
     this.socket = parts.socket;
+    this.line = parts.line;
+    this.#clock = parts.clock;
     this.grants = parts.grants;
     this.limits = parts.limits;
-    this.#events = new TokenBucket(parts.limits.events, parts.nowMs);
-    this.#orders = new TokenBucket(parts.limits.orders, parts.nowMs);
-    this.#strikes = new TokenBucket(parts.limits.strikes, parts.nowMs);
+  }
+
+  membershipOf(livestreamId: string): Membership | undefined {
+    return this.memberships.find((one) => one.livestreamId === livestreamId)?.membership;
   }
 
   /** `cost`: 1 for a word, more for what makes the server write much. */
   admits(kind: 'event' | 'order', cost: number, nowMs: number): boolean {
+    this.#events ??= new TokenBucket(this.limits.events, nowMs);
     if (this.inFlight >= this.limits.inFlightMax || !this.#events.take(cost, nowMs)) return false;
-    return kind === 'event' || this.#orders.take(1, nowMs);
+    if (kind === 'event') return true;
+    this.#orders ??= new TokenBucket(this.limits.orders, nowMs);
+    return this.#orders.take(1, nowMs);
+  }
+
+  /** False: too fast, which is for somebody else to answer. An acknowledgement that crosses a leave is nobody's mistake. */
+  takeAck(livestreamId: string, frame: number): boolean {
+    if (!this.admits('event', 1, this.#clock.now())) return false;
+    this.membershipOf(livestreamId)?.acknowledge(frame);
+    return true;
   }
 
   /** An event was refused for its rate; true when there have been too many for a client in good faith. */
   strike(nowMs: number): boolean {
+    this.#strikes ??= new TokenBucket(this.limits.strikes, nowMs);
     return !this.#strikes.take(1, nowMs);
   }
 
   /** Called once, when the socket is gone. */
   leaveAll(): void {
     this.left = true;
-    for (const membership of this.memberships.values()) membership.leave();
-    this.memberships.clear();
+    for (const { membership } of this.memberships.splice(0)) membership.leave();
   }
 }

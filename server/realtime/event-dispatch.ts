@@ -6,6 +6,7 @@ import { parseWith } from '../http/request.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ClientEventHandlers, ClientEventName } from './client-event-handlers.ts';
 import type { ClientSession } from './client-session.ts';
+import { JoinedAnswer } from './packets.ts';
 
 /** What an event costs of the socket's rate: a join makes the server write a snapshot. */
 const costs: Readonly<Partial<Record<ClientEventName, number>>> = { 'livestream:join': 4, 'stock:resync': 4 };
@@ -44,7 +45,7 @@ export function dispatcher(parts: { handlers: ClientEventHandlers; clock: Clock;
     try {
       // Not inside the optional call: that would not even run the handler for a client that wants no answer.
       const answered = await answer(session, event, input);
-      acknowledge?.({ ok: true, ...answered });
+      acknowledge?.(answered instanceof JoinedAnswer ? answered : { ok: true, ...answered });
     } catch (thrown) {
       const known = knownError(thrown);
       if (known === null) log.error({ err: thrown, event }, 'an event of a socket failed');

@@ -56,9 +56,15 @@ export function addressOf(req: Pick<IncomingMessage, 'headers' | 'socket'>, trus
 /** Middleware of the namespace: one session per connection, so many connections per address, and nobody without a valid grant. */
 export function gatekeeper({ access, overlays, settings, log }: GatekeeperParts) {
   const addresses = new AddressLimit(settings.socketsPerIpMax);
-  const counted = new WeakSet<object>();
+  /** Connections that count for their address. */
+  const counted = new WeakMap<object, string>();
   // A second handshake on the same connection would double every limit of it.
   const admitted = new WeakSet<object>();
+  // One function for all connections, which are its `this`.
+  function leaveAddress(this: object): void {
+    const address = counted.get(this);
+    if (address !== undefined && counted.delete(this)) addresses.leave(address);
+  }
 
   const admit = async (socket: RealtimeSocket): Promise<void> => {
     const { conn } = socket;
@@ -66,8 +72,8 @@ export function gatekeeper({ access, overlays, settings, log }: GatekeeperParts)
     const address = addressOf(socket.request, settings.trustProxy);
     if (!counted.has(conn)) {
       if (!addresses.enter(address)) throw new HandshakeRefused('rate_limited');
-      counted.add(conn);
-      conn.once('close', () => addresses.leave(address));
+      counted.set(conn, address);
+      conn.on('close', leaveAddress);
     }
     const overlay = await overlayOf(socket, overlays);
     const grants = overlay === null ? await grantsOf(socket, access, settings) : [overlay.grant];

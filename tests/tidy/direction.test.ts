@@ -25,7 +25,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ...table(domainFolders, [...foundation, ...platform, ...domainFolders, 'generated']),
   ...table(rims, [...foundation, ...platform, ...domainFolders, ...rims]),
   public: ['contract'],
-  'load-tests': ['contract', 'public/lib'],
+  // Servers under measurement, processes of their own: ours is wired as the product wires it.
+  'load-tests/ours': [...foundation, 'server', 'load-tests'],
+  'load-tests/rivals': ['load-tests', 'generated'],
+  'load-tests': ['contract', 'public/lib', 'tests/services'],
 };
 
 /** Exceptions: `from → target`, with the reason. One that is not needed any more fails. */

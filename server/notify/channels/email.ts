@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
 import type { GuardedRequest } from '../guarded-request.ts';
 import type { Notice } from '../notice.ts';
@@ -43,7 +44,7 @@ function transportOf(settings: Readonly<Record<string, string>>, hostname: strin
     secure: port === 465,
     // A password never travels in the clear; without one, servers inside a company may be plain.
     requireTLS: user !== '' && port !== 465,
-    tls: { servername: hostname },
+    ...(isIP(hostname) === 0 ? { tls: { servername: hostname } } : {}),
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
     socketTimeout: timeoutMs,

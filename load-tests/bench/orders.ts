@@ -1,0 +1,263 @@
+import { API_PREFIX, routes } from '../../contract/routes.ts';
+import { ApiClient } from '../lib/api-client.ts';
+import { type Percentiles, percentilesOf } from '../lib/latency.ts';
+import { delay } from '../lib/limiter.ts';
+import { orderRate } from '../order-rate.ts';
+import { monotonicMs } from '../subjects/subject.ts';
+import { cpuBetween, SubjectProcess } from './child-process.ts';
+import { type Bench, compare, type Scenario } from './figure.ts';
+import { Flood } from './flood.ts';
+import { interleaved, rivals } from './pair.ts';
+import { type Product, startProduct } from './product.ts';
+
+/** A shop with its viewers: sends one order; resolves with whether it was accepted. */
+type Shop = { readonly flood: Flood; readonly order: (index: number, item: number) => Promise<boolean> };
+type OrderLoad = { readonly ratePerSecond: number; readonly durationMs: number; readonly items: number };
+type Sold = { readonly purchaseMs: Percentiles; readonly lastViewerMs: Percentiles };
+
+/**
+ * Orders come at a fixed rate, whether or not the server keeps up; every moment is counted from when an order was due. Orders are given
+ * their numbers in the order in which they reach the gate, so the n-th order belongs to the n-th version that viewers see.
+ */
+async function sell({ flood, order }: Shop, { ratePerSecond, durationMs, items }: OrderLoad): Promise<Sold> {
+  await delay(300);
+  await flood.ask('reset');
+  const count = Math.round((ratePerSecond * durationMs) / 1_000);
+  const { base } = await flood.ask('cover', -1, count + 100);
+  const [intervalMs, startMs] = [1_000 / ratePerSecond, monotonicMs()];
+  const answered: Promise<number>[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const dueMs = startMs + index * intervalMs;
+    if (dueMs > monotonicMs()) await delay(Math.max(1, dueMs - monotonicMs()));
+    const timed = async (): Promise<number> => {
+      if (!(await order(index, index % items))) throw new Error('an order was refused');
+      return monotonicMs() - dueMs;
+    };
+    answered.push(timed());
+  }
+  const purchases = await Promise.all(answered);
+  await flood.untilQuiet(500, 120_000);
+  const { coverage } = await flood.ask('coverage');
+  const complete = coverage.filter(([, viewers]) => viewers === flood.count);
+  if (complete.length < count) throw new Error(`only ${complete.length} of ${count} changes reached every viewer`);
+  const lastViewerMs = complete.map(([version, , , lastMs]) => lastMs - startMs - (version - base - 1) * intervalMs);
+  return { purchaseMs: percentilesOf(purchases), lastViewerMs: percentilesOf(lastViewerMs) };
+}
+
+async function openShop(product: Product, livestreamId: string, viewers: number, items: number): Promise<Shop> {
+  const { server, api, port } = product;
+  await product.stage(livestreamId, items);
+  const grant = { role: 'viewer' as const, livestreamId };
+  const tokens = await Promise.all(Array.from({ length: viewers }, () => server.token(grant)));
+  const buyers = await Promise.all(
+    Array.from({ length: 200 }, (_, index) => server.token({ ...grant, buyerId: `buyer-${index}` })),
+  );
+  const flood = await Flood.open({ port }, { count: viewers, speaks: 'ours', livestreamId, tokens });
+  const path = `${API_PREFIX}/livestreams/${livestreamId}/orders`;
+  const run = Date.now().toString(36);
+  let made = 0;
+  return {
+    flood,
+    order: async (index, item) => {
+      const idempotencyKey = `${run}-${(made += 1)}`;
+      const body = JSON.stringify({ idempotencyKey, lines: [{ skuId: `${livestreamId}-${item}`, quantity: 1 }] });
+      const { status } = await api.send({ method: 'POST', path, token: buyers[index % buyers.length], body });
+      return status === 201;
+    },
+  };
+}
+
+async function openRivalShop(subject: SubjectProcess, viewers: number): Promise<Shop & { close(): void }> {
+  const api = new ApiClient(`http://127.0.0.1:${subject.port}`, { connections: 512, timeoutMs: 120_000 });
+  const flood = await Flood.open(subject, { count: viewers, speaks: 'socket-io' });
+  return {
+    flood,
+    order: async (_index, item) => (await api.send({ method: 'POST', path: `/orders/${item}` })).status === 201,
+    close: () => api.close(),
+  };
+}
+
+/** Both shops with their viewers; warm, then interleaved. */
+async function sellingAgainstEmit(bench: Bench, name: string, viewers: number, load: OrderLoad) {
+  const product = await startProduct();
+  const subject = await SubjectProcess.start(rivals.socketIo.file);
+  try {
+    const own = await openShop(product, name, viewers, load.items);
+    const other = await openRivalShop(subject, viewers);
+    try {
+      const warm = { ...load, ratePerSecond: 10, durationMs: 2_000 };
+      await sell(own, warm);
+      await sell(other, warm);
+      const rounds = await interleaved(
+        bench,
+        () => sell(own, load),
+        () => sell(other, load),
+      );
+      bench.log(`${name}: ours ${JSON.stringify(rounds.ours)}, rival ${JSON.stringify(rounds.rival)}`);
+      return rounds;
+    } finally {
+      await own.flood.close();
+      await other.flood.close();
+      other.close();
+    }
+  } finally {
+    await subject.stop();
+    await product.stop();
+  }
+}
+
+export const purchaseBesideViewers: Scenario = {
+  ids: ['F8'],
+  async run(bench) {
+    const n = bench.quick ? 500 : 4_000;
+    const load = { ratePerSecond: bench.quick ? 100 : 50, durationMs: bench.quick ? 2_000 : 5_000, items: 1 };
+    const { ours, rival } = await sellingAgainstEmit(bench, 'f8', n, load);
+    return [
+      compare({
+        id: 'F8',
+        measure: `purchase over HTTP, ${load.ratePerSecond} orders/s, while every viewer is served, p99, ms`,
+        rivalName: `${rivals.socketIo.name}, order in memory`,
+        goal: 0.12,
+        n,
+        ours: ours.map(({ purchaseMs }) => purchaseMs.p99),
+        rival: rival.map(({ purchaseMs }) => purchaseMs.p99),
+      }),
+    ];
+  },
+};
+
+export const orderToLastViewer: Scenario = {
+  ids: ['F20'],
+  async run(bench) {
+    const n = bench.quick ? 500 : 2_000;
+    const load = { ratePerSecond: 200, durationMs: bench.quick ? 2_000 : 5_000, items: 5 };
+    const { ours, rival } = await sellingAgainstEmit(bench, 'f20', n, load);
+    return (['p50', 'p99'] as const).map((percentile) =>
+      compare({
+        id: 'F20',
+        measure: `200 orders/s on 5 items: order until the last viewer has it, ${percentile}, ms`,
+        rivalName: `${rivals.socketIo.name} per change (${percentile})`,
+        goal: 0.05,
+        n,
+        ours: ours.map(({ lastViewerMs }) => lastViewerMs[percentile]),
+        rival: rival.map(({ lastViewerMs }) => lastViewerMs[percentile]),
+      }),
+    );
+  },
+};
+
+/** Orders per second of the server's CPU, in a closed loop. */
+async function ordersPerCpuSecond(product: Product, via: 'http' | 'socket', seconds: number): Promise<number> {
+  const { server, adminToken: token } = product;
+  const [result] = await orderRate({
+    url: server.url,
+    token,
+    vias: [via],
+    buyers: [256],
+    seconds,
+    items: 5,
+    sockets: 2_000,
+    metricsToken: undefined,
+    log: () => {},
+  });
+  if (result?.cpuSeconds === undefined || result.cpuSeconds === null) throw new Error('the server tells no CPU time');
+  if (Object.keys(result.refused).length > 0) throw new Error(`orders were refused: ${JSON.stringify(result.refused)}`);
+  return result.orders / result.cpuSeconds;
+}
+
+async function rivalOrdersPerCpuSecond(subject: SubjectProcess, skuIds: readonly string[], seconds: number) {
+  const api = new ApiClient(`http://127.0.0.1:${subject.port}`, { connections: 64 });
+  let made = 0;
+  const loop = async (buyer: number, untilMs: number): Promise<number> => {
+    let orders = 0;
+    while (monotonicMs() < untilMs) {
+      const skuId = skuIds[(made += 1) % skuIds.length];
+      const body = JSON.stringify({ skuId, idempotencyKey: `${untilMs}-${made}`, buyerId: `buyer-${buyer}` });
+      const { status, text } = await api.send({ method: 'POST', path: '/orders', body });
+      if (status !== 201) throw new Error(`the rival refused an order: ${text.slice(0, 300)}`);
+      orders += 1;
+    }
+    return orders;
+  };
+  const all = async (ms: number): Promise<number> => {
+    const untilMs = monotonicMs() + ms;
+    const counts = await Promise.all(Array.from({ length: 64 }, (_, buyer) => loop(buyer, untilMs)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  try {
+    await all(1_000);
+    const before = subject.cpu();
+    const orders = await all(seconds * 1_000);
+    return orders / cpuBetween(before, subject.cpu()).total;
+  } finally {
+    api.close();
+  }
+}
+
+export const orderThroughput: Scenario = {
+  ids: ['F19'],
+  async run(bench) {
+    const seconds = bench.quick ? 2 : 5;
+    const product = await startProduct();
+    try {
+      const { livestream } = await product.stage('f19', 5);
+      const skuIds = livestream.items.map(({ skuId }) => skuId);
+      await prepareRival(product, skuIds);
+      const start = (variant: string) => {
+        const { databaseUrl } = product;
+        return SubjectProcess.start('rivals/express-prisma.ts', { databaseUrl, variant, livestreamId: rivalShop });
+      };
+      const bare = await start('bare');
+      const guarded = await start('guarded');
+      try {
+        const { ours, rival } = await interleaved(
+          bench,
+          async () => ({
+            http: await ordersPerCpuSecond(product, 'http', seconds),
+            socket: await ordersPerCpuSecond(product, 'socket', seconds),
+          }),
+          async () => ({
+            bare: await rivalOrdersPerCpuSecond(bare, skuIds, seconds),
+            guarded: await rivalOrdersPerCpuSecond(guarded, skuIds, seconds),
+          }),
+        );
+        bench.log(`orders per core second: ours ${JSON.stringify(ours)}, rival ${JSON.stringify(rival)}`);
+        const rows = [
+          { via: 'http', kind: 'bare', rivalName: 'Express 5 + Prisma create per order (HTTP)' },
+          { via: 'socket', kind: 'bare', rivalName: 'Express 5 + Prisma create per order (socket)' },
+          { via: 'http', kind: 'guarded', rivalName: 'the same with a guarded decrement in its transaction (HTTP)' },
+        ] as const;
+        return rows.map(({ via, kind, rivalName }) =>
+          compare({
+            id: 'F19',
+            measure: `orders acknowledged (committed) per second and core, ours over ${via === 'http' ? 'HTTP' : 'a socket'}`,
+            rivalName,
+            goal: 20,
+            within: 'at least',
+            n: 256,
+            ours: ours.map((one) => one[via]),
+            rival: rival.map((one) => one[kind]),
+          }),
+        );
+      } finally {
+        await bare.stop();
+        await guarded.stop();
+      }
+    } finally {
+      await product.stop();
+    }
+  },
+};
+
+const rivalShop = 'f19-rival';
+
+/** The rival's rows lie in a livestream in which nobody sells, so that our own checks do not take them for drift. */
+async function prepareRival({ api, adminToken: token }: Product, skuIds: readonly string[]): Promise<void> {
+  const text = { zh: '对照', en: 'Rival' };
+  await api.need(routes.putWarehouse, { token, body: { warehouseId: rivalShop, name: text } });
+  for (const skuId of skuIds) {
+    const body = { onHand: 10_000_000, reason: 'units for a load test' };
+    await api.need(routes.setWarehouseStock, { token, params: { warehouseId: rivalShop, skuId }, body });
+  }
+  await api.need(routes.createLivestream, { token, body: { livestreamId: rivalShop, title: text } });
+}
