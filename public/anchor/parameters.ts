@@ -37,7 +37,7 @@ export function parseParameters({ search, hash }: { readonly search: string; rea
     theme: oneOf(themes, query.get('theme')),
     corner: oneOf(corners, query.get('corner')),
     skuId: idOf(query.get('sku')),
-    language: chooseLanguage({ search, stored: null, preferred: [] }),
+    language: chooseLanguage({ search, stored: null }),
     audience: query.get('audience') === 'air' ? 'air' : 'anchor',
     minutes: Number.isFinite(minutes) ? Math.min(1_440, Math.max(0, Math.round(minutes))) : 30,
     token: new URLSearchParams(hash.replace(/^#/, '')).get('token'),
