@@ -126,17 +126,19 @@ export async function openNight(database: OpenDatabase, ownEngine?: StockEngine)
     giveBack: (rid: string) => engine.release(livestreamId, [{ rid, unbind: false }]),
     async node(change: Partial<AlertSettings> = {}, estimates: EstimateSource | null = null): Promise<Node> {
       const [emitted, messages, markers]: [Alert[], AlertMessage[], CurveMarker[]] = [[], [], []];
+      // A node also ends the alerts of nights before this one in the same database.
+      const ours = (alert: Alert) => alert.livestreamId === livestreamId;
       const levels = createGateLevelWatch({ engine, catalogue, clock, log: silent, lookMs: 100 });
       const desk = createPrismaAlertDesk({
         prisma: desksPrisma,
         catalogue,
         levels,
         notifier: {
-          notify: (message) => void messages.push(message),
+          notify: (message) => void (ours(message.alert) && messages.push(message)),
           onCall: () => Promise.resolve(onCall),
         },
         markers: { add: (_id, marker) => Promise.resolve(void markers.push(marker)) },
-        emit: (alert) => void emitted.push(alert),
+        emit: (alert) => void (ours(alert) && emitted.push(alert)),
         stopSale: createStopSale({ catalogue, takeOver }),
         suppliersOf: () => Promise.resolve(suppliers),
         personOf: () => Promise.resolve(null),
@@ -180,3 +182,7 @@ export async function raisesOf(night: Night, skuId: string): Promise<readonly st
      WHERE a.sku_id = ${skuId} AND e.kind IN ('raised', 'tier_raised') ORDER BY e.seq`;
   return rows.map(({ text }) => text);
 }
+
+/** Who was told, message by message: `anna`, `anna+bo`; empty for every enabled channel. */
+export const toldBy = ({ messages }: Node): readonly string[] =>
+  messages.map(({ people }) => people.map(({ name }) => name).join('+'));
