@@ -116,7 +116,7 @@ CREATE INDEX "used_acknowledge_links_expires_at_idx" ON "used_acknowledge_links"
 -- AddForeignKey
 ALTER TABLE "on_call" ADD CONSTRAINT "on_call_person_id_fkey" FOREIGN KEY ("person_id") REFERENCES "people"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
--- Takes one request's room in a channel's rate limits (NO-11), on all nodes together: 0 when it was taken, else the milliseconds until there
+-- Takes one request's room in a channel's rate limits (NO-31, NO-33), on all nodes together: 0 when it was taken, else the milliseconds until there
 -- is room, -1 when there is no such channel. `p_windows` is [{ms, max}]: at most `max` requests within any `ms`, per callee.
 CREATE FUNCTION stockcast_take_send(p_channel text, p_callee text, p_windows jsonb, p_now timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
