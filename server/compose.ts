@@ -3,7 +3,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Grant } from '../contract/access.ts';
+import { createOverlayTokens } from './auth/overlay-tokens.ts';
 import { createAccessControl } from './auth/token-access-control.ts';
+import { composeDesk } from './compose-desk.ts';
 import type { Config } from './config/config.ts';
 import { resolveSecrets } from './config/local-secrets.ts';
 import { openDatabase } from './db/database.ts';
@@ -72,7 +74,9 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
 
     const catalogue = createPrismaCatalogue({ prisma, clock });
     const ledger = createPrismaLedger({ prisma });
+    const overlays = createOverlayTokens({ prisma, clock });
     const access = createAccessControl({
+      overlays,
       secret: secrets.sessionSecret,
       secureCookies: config.publicUrl?.startsWith('https:') ?? false,
       clock,
@@ -129,11 +133,28 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       { path: '/demo/api', router: demoReplayRoutes(demoReplay, config.publicUrl) },
     ];
 
+    const desk = await composeDesk({
+      prisma,
+      engine,
+      catalogue,
+      takeOver: (id, change) => path.takeOver(id, change),
+      overlays,
+      emit: (...told) => realtime.emitTo(...told),
+      disconnectOverlay: (overlayId) => realtime.disconnectOverlay(overlayId),
+      sessionSecret: secrets.sessionSecret,
+      baseUrl: () => config.publicUrl ?? url,
+      config,
+      metrics,
+      clock,
+      log,
+    });
+    onStop('desk', () => desk.stop());
+
     const app = createHttpApp({
       handlers: {
         ...accessHandlers({ access, catalogue, sessionsPerIpPerMinute: config.sessionsPerIpPerMinute, clock }),
         ...managementHandlers({
-          catalogue,
+          catalogue: desk.catalogue,
           engine,
           ledger,
           clock,
@@ -141,6 +162,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
         }),
         ...orderHandlers({ orders }),
         ...paymentHandlers({ orders }),
+        ...desk.handlers,
       },
       access,
       metrics,
@@ -151,7 +173,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       log,
       nextRequestId,
       folders: { pages: join(root, 'dist/public'), demoAssets: join(root, 'public/assets/demo') },
-      extras: config.demo ? demoExtras : [],
+      extras: [{ path: '/ack', router: desk.acknowledgeRouter }, ...(config.demo ? demoExtras : [])],
     });
     const fastPath = createOrderFastPath({ orders, access, metrics, readiness, config, log, nextRequestId });
     const server = createNodeServer(createRequestListener(app, fastPath));
@@ -167,6 +189,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       log,
       presence: gate.presence,
       adapter: gate.socketAdapter,
+      overlays,
       onGateBackwards: (livestreamId) => path.rebuildGate(livestreamId),
       settings: {
         allowedOrigins: config.allowedOrigins,
@@ -180,6 +203,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
 
     const hasDemo = config.demo && (await createDemoLivestream({ catalogue, clock, wait: (ms) => wait(ms) }));
     await path.openGates();
+    await desk.start();
     const port = await listen(server, config.port, config.host);
     const url = `http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`;
     onStop('http', () => closeServer(server, config.shutdownGraceMs / 2));

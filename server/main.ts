@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { accessLink } from './auth/access-link.ts';
 import { type RunningServer, start } from './compose.ts';
 import { ConfigError, parseConfig } from './config/config.ts';
 import { createLog } from './lib/log.ts';
@@ -42,15 +43,21 @@ async function welcome(server: RunningServer): Promise<string> {
     `  接口文档 API documents: ${url}/docs`,
   ];
   if (livestreamId !== null) {
-    const issue = (role: 'operator' | 'admin') =>
-      server.issue(
-        { role, livestreamId: role === 'admin' ? null : livestreamId, buyerId: null, deviceId: null },
-        linkTtlMs,
-      );
+    const linkOf = async (role: 'operator' | 'anchor' | 'admin') => {
+      const grant = {
+        role,
+        livestreamId: role === 'admin' ? null : livestreamId,
+        buyerId: null,
+        deviceId: null,
+        audience: null,
+      };
+      return accessLink(url, grant, await server.issue(grant, linkTtlMs));
+    };
     parts.push(
       `  观众 viewer:   ${url}/viewer/?livestream=${livestreamId}`,
-      `  运营 operator (token for ${url}/api/v1): ${await issue('operator')}`,
-      `  管理 admin token: ${await issue('admin')}`,
+      `  主播 anchor:   ${await linkOf('anchor')}`,
+      `  运营 operator: ${await linkOf('operator')}`,
+      `  管理 admin:    ${await linkOf('admin')}`,
     );
   }
   return `${parts.join('\n')}\n\n`;
