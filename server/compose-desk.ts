@@ -9,6 +9,7 @@ import { createStopSale } from './alerts/stop-sale.ts';
 import { deriveKey } from './auth/keys.ts';
 import type { OverlayTokens } from './auth/overlay-tokens.ts';
 import type { Config } from './config/config.ts';
+import type { EmitTo } from './fanout/audience.ts';
 import { acknowledgeLinkRoutes } from './http/acknowledge-link.ts';
 import { alertHandlers } from './http/alert-routes.ts';
 import { overlayHandlers } from './http/overlay-routes.ts';
@@ -30,7 +31,6 @@ import { resolveVapidKeys } from './notify/vapid-keys.ts';
 import type { OrderPath } from './orders/order-path.ts';
 import { createPaceReader } from './pace/curve-reader.ts';
 import { createCurveKit, createPaceKeeper } from './pace/pace-keeper.ts';
-import type { EmitTo } from './realtime/audience.ts';
 import type { StockEngine } from './stock/stock-engine.ts';
 
 type Deps = {

@@ -1,6 +1,6 @@
 import type { CurveMarker } from '../../contract/pace.ts';
+import type { Audience, EmitTo } from '../fanout/audience.ts';
 import type { Log } from '../lib/log.ts';
-import type { Audience, EmitTo } from '../realtime/audience.ts';
 import type { CurveMarkers } from './curve-markers.ts';
 import type { CurveStore, NewMarker } from './curve-store.ts';
 import type { PaceMetrics } from './pace-metrics.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { serverEvents } from '../../contract/events.ts';
+import type { EmitTo } from '../fanout/audience.ts';
 import { airRoomOf, laneRoomOf } from '../fanout/rooms.ts';
-import type { EmitTo } from './audience.ts';
 import type { RealtimeServer } from './handshake.ts';
 import { eventOnAir } from './on-air.ts';
 

@@ -5,6 +5,7 @@ import { Server } from 'socket.io';
 import { Order } from '../../contract/orders.ts';
 import type { AccessControl } from '../auth/access-control.ts';
 import type { OverlayTokens } from '../auth/overlay-tokens.ts';
+import type { EmitTo } from '../fanout/audience.ts';
 import { FrameWriter } from '../fanout/frame-writer.ts';
 import { checkFrameWriter } from '../fanout/frame-writer-check.ts';
 import type { Presence } from '../fanout/presence.ts';
@@ -17,9 +18,8 @@ import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts
 import type { Metrics } from '../metrics/metrics.ts';
 import type { OrderService } from '../orders/order-service.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
-import type { EmitTo } from './audience.ts';
-import { audienceEmitter } from './audience-emitter.ts';
 import { anonymousViewers } from './anonymous-viewers.ts';
+import { audienceEmitter } from './audience-emitter.ts';
 import { clientEventHandlers } from './client-event-handlers.ts';
 import { ClientSession, type SessionLimits, sessionLimits } from './client-session.ts';
 import { dispatcher } from './event-dispatch.ts';

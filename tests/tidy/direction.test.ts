@@ -8,7 +8,10 @@ const domains: Readonly<Record<string, readonly string[]>> = {
   orders: ['order-ledger.ts', 'order-service.ts'],
   livestreams: ['livestream-catalogue.ts'],
   auth: ['access-control.ts'],
-  fanout: ['rooms.ts'],
+  fanout: ['rooms.ts', 'audience.ts'],
+  alerts: ['alert-desk.ts', 'level-watch.ts'],
+  notify: ['notifier.ts'],
+  pace: ['curve-markers.ts'],
 };
 
 const foundation = ['contract', 'server/lib'];
