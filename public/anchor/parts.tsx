@@ -2,9 +2,10 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { AlertTier } from '../../contract/alerts.ts';
 import type { ItemInfo } from '../../contract/livestreams.ts';
 import type { PaceCue } from '../../contract/pace.ts';
+import { timeOfDay } from '../lib/charts/ticks.ts';
 import { localeOf, textIn } from '../lib/languages.ts';
 import { useOverlay } from './store.ts';
-import { clockOf, sellOutOf } from './times.ts';
+import { sellOutOf } from './times.ts';
 
 /** Title and specification on one line; what does not fit is cut, never wrapped into the number's place. */
 export function ItemName({ item }: { item: ItemInfo }) {
@@ -48,7 +49,7 @@ export function Remaining({ item, small = false }: { item: ItemInfo; small?: boo
       </p>
     );
   }
-  const text = status === 'scheduled' ? words.opensAt(clockOf(item.opensAtMs)) : words.status[status];
+  const text = status === 'scheduled' ? words.opensAt(timeOfDay(item.opensAtMs, false)) : words.status[status];
   return (
     <p class={small ? 'left left-small' : 'left'} data-status={status} data-moment={soldOutNow}>
       <span class="stamp" style={{ minWidth: small ? `${width.toFixed(2)}ch` : 'auto' }}>

@@ -1,4 +1,5 @@
 import type { ItemPace } from '../../contract/pace.ts';
+import { timeOfDay } from '../lib/charts/ticks.ts';
 import type { Words } from './words.ts';
 
 const minuteMs = 60_000;
@@ -19,7 +20,7 @@ export function sellOutOf(pace: ItemPace | undefined, nowMs: number, words: Word
   return {
     kind: 'in',
     text: words.sellsOutIn(spanOf(expected, words)),
-    clock: words.sellsOutAt(clockOf(nowMs + expected)),
+    clock: words.sellsOutAt(timeOfDay(nowMs + expected, false)),
   };
 }
 
@@ -27,12 +28,4 @@ export function spanOf(ms: number, words: Words): string {
   if (ms < minuteMs) return words.underAMinute;
   if (ms < 2 * hourMs) return words.minutes(Math.round(ms / minuteMs));
   return words.hours((ms / hourMs).toFixed(1));
-}
-
-const two = (value: number): string => String(value).padStart(2, '0');
-
-/** Local time of day, as 20:05. */
-export function clockOf(atMs: number): string {
-  const at = new Date(atMs);
-  return `${two(at.getHours())}:${two(at.getMinutes())}`;
 }

@@ -21,30 +21,46 @@ export type ChartInput = {
   readonly toMs: number | null;
 };
 
-type Column = (number | null | undefined)[];
-/** As uPlot wants it: times, expected, upper, lower, then one column per curve. */
-export type ChartColumns = {
-  readonly columns: [number[], ...Column[]];
+/** The input within the shown time, with the ranges of both axes. */
+export type ChartModel = {
+  readonly curves: readonly ChartCurve[];
+  readonly band: readonly BandPoint[];
+  readonly markers: readonly CurveMarker[];
   readonly x: readonly [number, number];
   readonly y: readonly [number, number];
 };
 
 const shortestSpanMs = 60_000;
 
-/** Lines curves and band up on one axis of times, within the shown time and one point beyond it on each side. */
-export function columnsOf(input: ChartInput): ChartColumns {
+/** What is to be drawn: curves held until now, and of every line one point beyond the shown time on each side. */
+export function modelOf(input: ChartInput): ChartModel {
   const x = spanOf(input);
-  const curves = input.curves.map(({ points }) => within(heldUntil(points, Math.min(input.nowMs, x[1])), x));
+  const curves = input.curves.map((curve) => ({
+    ...curve,
+    points: within(heldUntil(curve.points, Math.min(input.nowMs, x[1])), x),
+  }));
   const band = within(input.band, x);
-  const times = [...new Set([...curves.flat(), ...band].map(([atMs]) => atMs))].sort((a, b) => a - b);
-  const columns: [number[], ...Column[]] = [
-    times,
-    columnAt(times, band, 1),
-    columnAt(times, band, 3),
-    columnAt(times, band, 2),
-    ...curves.map((points) => columnAt(times, points, 1)),
-  ];
-  return { columns, x, y: heightOf(columns.slice(1).flat()) };
+  const sold = curves.flatMap(({ points }) => points.map(([, consumed]) => consumed));
+  const expected = band.flatMap(([, , low, high]) => [low, high]);
+  return { curves, band, markers: input.markers, x, y: heightOf([...sold, ...expected]) };
+}
+
+export const isEmpty = ({ curves, band }: Pick<ChartInput, 'curves' | 'band'>): boolean =>
+  band.length === 0 && curves.every(({ points }) => points.length === 0);
+
+/** The value that holds at a moment: of the last point before it. undefined: before the first. */
+export function heldAt(points: readonly CurvePoint[], atMs: number): number | undefined {
+  return points.findLast(([each]) => each <= atMs)?.[1];
+}
+
+/** Expected, lower and upper at a moment, between two points of the band. undefined outside of it. */
+export function bandAt(band: readonly BandPoint[], atMs: number): readonly [number, number, number] | undefined {
+  const after = band.findIndex(([each]) => each >= atMs);
+  const [right, left] = [band[after], band[Math.max(0, after - 1)]];
+  if (right === undefined || left === undefined || left[0] > atMs) return undefined;
+  const share = right[0] === left[0] ? 1 : (atMs - left[0]) / (right[0] - left[0]);
+  const between = (a: number, b: number): number => a + (b - a) * share;
+  return [between(left[1], right[1]), between(left[2], right[2]), between(left[3], right[3])];
 }
 
 function spanOf({ curves, band, nowMs, fromMs, toMs }: ChartInput): [number, number] {
@@ -71,18 +87,11 @@ function within<Point extends readonly [number, ...number[]]>(
   return points.slice(Math.max(0, first - 1), after === -1 ? undefined : after + 1);
 }
 
-/** `undefined` where this line has no point of its own: no gap. Of several points at one moment the last counts. */
-function columnAt(times: readonly number[], points: readonly (readonly number[])[], at: number): Column {
-  const values = new Map(points.map((point) => [point[0], point[at]]));
-  return times.map((time) => values.get(time));
-}
-
 /** From zero, or from just below the lowest value where zero would flatten a long show's last minutes. */
-function heightOf(values: Column): [number, number] {
+function heightOf(values: readonly number[]): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = 0;
   for (const value of values) {
-    if (value === null || value === undefined) continue;
     low = Math.min(low, value);
     high = Math.max(high, value);
   }

@@ -67,11 +67,8 @@ const shapes: Record<MarkerKind, readonly (readonly [number, number])[]> = {
 
 export type MarkerBrush = {
   readonly ctx: CanvasRenderingContext2D;
-  /** Device pixels for a CSS pixel. */
-  readonly ratio: number;
-  /** Plotting area in device pixels. */
+  /** Plotting area in CSS pixels. */
   readonly box: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
-  readonly font: string;
   readonly language: Language;
   /** Texts beside the shapes; where there is no room for one, the shape stands alone. */
   readonly withText: boolean;
@@ -82,23 +79,22 @@ export type MarkerBrush = {
 
 /** Markers inside the plotting area; the newest get their texts first, because they are the ones that matter. */
 export function drawMarkers(markers: readonly CurveMarker[], brush: MarkerBrush): void {
-  const { ctx, ratio, box, xOf } = brush;
-  const size = 5 * ratio;
+  const { ctx, box, xOf } = brush;
+  const size = 5;
   const inside = markers
     .map((marker) => ({ marker, x: xOf(marker.atMs) }))
     .filter(({ x }) => x >= box.left && x <= box.left + box.width);
   ctx.save();
-  ctx.font = brush.font;
   ctx.textBaseline = 'middle';
   ctx.textAlign = 'left';
   ctx.lineJoin = 'round';
   let freeUntil = box.left + box.width;
   for (const [index, { marker, x }] of [...inside.entries()].toReversed()) {
-    const y = box.top + size + 3 * ratio;
+    const y = box.top + size + 3;
     ctx.strokeStyle = brush.colourOf(marker);
     ctx.fillStyle = brush.colourOf(marker);
-    ctx.lineWidth = ratio;
-    ctx.setLineDash([2 * ratio, 4 * ratio]);
+    ctx.lineWidth = 1;
+    ctx.setLineDash([2, 4]);
     ctx.beginPath();
     ctx.moveTo(x, y + size);
     ctx.lineTo(x, box.top + box.height);
@@ -128,16 +124,16 @@ function drawShape(
 function drawText(
   marker: CurveMarker,
   at: { x: number; y: number; size: number; freeFrom: number; freeUntil: number },
-  { ctx, ratio, language, haloColour }: MarkerBrush,
+  { ctx, language, haloColour }: MarkerBrush,
 ): number {
   const text = marker.text[language];
-  const gap = at.size + 4 * ratio;
+  const gap = at.size + 4;
   const width = ctx.measureText(text).width;
   const right = at.x + gap + width <= at.freeUntil;
   const left = at.x - gap - width >= at.freeFrom && at.x <= at.freeUntil;
   if (!right && !left) return Math.min(at.freeUntil, at.x - gap);
   const start = right ? at.x + gap : at.x - gap - width;
-  ctx.lineWidth = 3 * ratio;
+  ctx.lineWidth = 3;
   ctx.strokeStyle = haloColour;
   ctx.strokeText(text, start, at.y);
   ctx.fillText(text, start, at.y);
