@@ -260,6 +260,8 @@ class ShownLevels {
 
   set paused(paused: boolean) {
     this.#paused = paused;
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
     if (!paused) this.#show();
   }
 

@@ -336,7 +336,8 @@ const watchShifts = `(() => {
 const countChanges = `(() => {
   window.changes = 0;
   window.drawings = 0;
-  new MutationObserver((list) => { window.changes += list.length; }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+  const observer = new MutationObserver((list) => { window.changes += list.length; });
+  for (const part of document.querySelectorAll('.left, .plot')) observer.observe(part, { subtree: true, childList: true, characterData: true, attributes: true });
   const stroke = CanvasRenderingContext2D.prototype.stroke;
   CanvasRenderingContext2D.prototype.stroke = function (...args) { window.drawings += 1; return stroke.apply(this, args); };
 })()`;
