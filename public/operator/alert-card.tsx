@@ -40,7 +40,9 @@ export function AlertCard({ alert }: { alert: Alert }) {
         <span class="alert-line">
           <TierBadge tier={alert.tier} text={words.tier[alert.tier]} />
           <span class="alert-basis">{words.basis[alert.basis]}</span>
-          <span class="alert-age number">{words.alerts.raised(formatAge(nowMs - alert.tierRaisedAtMs))}</span>
+          <span class="alert-age number">
+            {words.alerts.raised(formatAge(nowMs - alert.tierRaisedAtMs, console.language.value))}
+          </span>
         </span>
         <span class="alert-name">{console.nameOf(alert.skuId)}</span>
         {why !== undefined && <span class="alert-why">{textIn(console.language.value, why)}</span>}
@@ -83,7 +85,10 @@ function Standing({ alert }: { alert: Alert }) {
   const assigned = console.onCall.value.people.find(({ personId }) => personId === alert.assignedTo);
   const parts = [
     alert.state === 'acknowledged' &&
-      words.acknowledgedBy(alert.acknowledgedBy ?? '', formatAge(nowMs - (alert.acknowledgedAtMs ?? nowMs))),
+      words.acknowledgedBy(
+        alert.acknowledgedBy ?? '',
+        formatAge(nowMs - (alert.acknowledgedAtMs ?? nowMs), console.language.value),
+      ),
     isSilenced(alert, nowMs) && words.silencedUntil(formatTime(alert.silencedUntilMs ?? 0, console.language.value)),
     alert.muted && words.muted,
     alert.escalation > 0 && isOpen(alert) && words.escalation(alert.escalation),
@@ -115,7 +120,7 @@ function MoreActions({ alert }: { alert: Alert }) {
             onInput={({ currentTarget }) => (note.value = currentTarget.value)}
           />
           <button type="submit" class="small-button small-button-strong">
-            {words.acknowledge}
+            {words.withNote}
           </button>
         </form>
       )}

@@ -36,13 +36,15 @@ export function App() {
   return (
     <div class="console" data-tab={tab}>
       <Header />
-      <main class="page">
-        <Notices />
-        <Page />
+      <main>
+        <div class="page">
+          <Notices />
+          <Page />
+        </div>
+        <section class="queue" aria-label={console.words.value.alerts.title}>
+          <AlertQueue />
+        </section>
       </main>
-      <aside class="queue" aria-label={console.words.value.alerts.title}>
-        <AlertQueue />
-      </aside>
       <ItemPanel />
       <AlertHistory />
       <HelpDialog />

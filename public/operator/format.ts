@@ -24,12 +24,18 @@ export function formatSpan(spanMs: number | null): string {
   return `${minutes}:${two(seconds % 60)}`;
 }
 
-/** Age of an alert in the largest whole unit: `12s`, `5m`, `3h`. */
-export function formatAge(ageMs: number): string {
+const ages: Record<Language, readonly [seconds: string, minutes: string, hours: string]> = {
+  zh: [' 秒', ' 分钟', ' 小时'],
+  en: [' s', ' min', ' h'],
+};
+
+/** Age of an alert in the largest whole unit: `12 s`, `5 min`, `3 h`. */
+export function formatAge(ageMs: number, language: Language): string {
+  const [inSeconds, inMinutes, inHours] = ages[language];
   const seconds = Math.max(0, Math.floor(ageMs / 1_000));
-  if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;
-  return `${Math.floor(seconds / 3_600)}h`;
+  if (seconds < 60) return `${seconds}${inSeconds}`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}${inMinutes}`;
+  return `${Math.floor(seconds / 3_600)}${inHours}`;
 }
 
 /** Seconds since the last frame, with one decimal; never more than 999. */

@@ -16,7 +16,7 @@ export function Highlights() {
     return words.wall.worth(console.price(console.countsOf(item).available * item.unitPriceMinor, item.currency));
   };
   const rate = (skuId: string): string =>
-    `${formatRate(console.paceOf(skuId)?.velocity?.perMinute ?? null, language)} ${words.wall.pace}`;
+    words.wall.perMinute(formatRate(console.paceOf(skuId)?.velocity?.perMinute ?? null, language));
   return (
     <div class="highlights">
       <div class="cue" data-cue={pace?.cue.cue ?? 'keep'}>

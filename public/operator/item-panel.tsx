@@ -8,7 +8,7 @@ import { ItemChart } from './item-chart.tsx';
 import { Picture } from './picture.tsx';
 import { PlanForm } from './plan-form.tsx';
 import { SaleButton } from './sale-button.tsx';
-import { SaleForm } from './sale-form.tsx';
+import { OpenAt, SaleForm } from './sale-form.tsx';
 import { pin } from './sale-verbs.ts';
 import { useConsole } from './store.ts';
 
@@ -57,7 +57,10 @@ export function ItemPanel() {
         <ItemChart item={item} />
         <DecisionForm skuId={item.skuId} />
         <div class="panel-columns">
-          <AllotForm item={item} />
+          <div class="panel-column">
+            <AllotForm item={item} />
+            {item.sale !== 'ended' && <OpenAt item={item} />}
+          </div>
           <SaleForm item={item} />
         </div>
         <PlanForm item={item} />

@@ -87,7 +87,7 @@ export function TermsFields({ form }: { form: TermsForm }) {
       />
       <fieldset>
         <legend>{words.limits}</legend>
-        <div class="field-row">
+        <div class="field-row field-row-tight">
           {(['perOrder', 'perBuyer', 'perDevice'] as const).map((name) => (
             <TextField
               key={name}

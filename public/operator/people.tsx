@@ -112,7 +112,7 @@ function OnCallList({ people }: { people: readonly Person[] }) {
               if (person !== undefined) void put([...onCall, person]);
             }}
           >
-            <option value="" />
+            <option value="">…</option>
             {others.map(({ personId, name }) => (
               <option key={personId} value={personId}>
                 {name}

@@ -6,7 +6,7 @@ import { momentOf, momentText } from './form-values.ts';
 import { TermsFields, termsOf, useTerms } from './item-terms.tsx';
 import { useConsole } from './store.ts';
 
-/** Price, limits, when orders take units, what viewers see; and a moment at which the sale opens. */
+/** Price, limits, when orders take units, what viewers see. */
 export function SaleForm({ item }: { item: ItemInfo }) {
   const console = useConsole();
   const words = console.words.value;
@@ -31,12 +31,12 @@ export function SaleForm({ item }: { item: ItemInfo }) {
           {action.busy.value ? words.saving : words.save}
         </button>
       </form>
-      {item.sale !== 'ended' && <OpenAt item={item} />}
     </div>
   );
 }
 
-function OpenAt({ item }: { item: ItemInfo }) {
+/** A moment at which the sale opens by itself. */
+export function OpenAt({ item }: { item: ItemInfo }) {
   const console = useConsole();
   const words = console.words.value.sale;
   const at = useSignal(momentText(item.opensAtMs));
@@ -50,7 +50,7 @@ function OpenAt({ item }: { item: ItemInfo }) {
     if (done !== null) console.say(console.words.value.saved);
   };
   return (
-    <form class="open-at" onSubmit={submitting(submit)}>
+    <form class="box" onSubmit={submitting(submit)}>
       <TextField label={words.openAt} value={at} type="datetime-local" />
       <button type="submit" class="small-button" aria-disabled={opensAtMs === undefined || action.busy.value}>
         {words.openAtMoment}

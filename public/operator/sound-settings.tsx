@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { ErrorNote } from './action.tsx';
 import { BellIcon } from './icons.tsx';
 import { hasPush, type PushOutcome, subscribeToPush } from './push.ts';
@@ -11,6 +11,15 @@ export function SoundSettings() {
   const words = console.words.value.sound;
   const { sound } = console;
   const state = sound.state.value;
+  const menu = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    // A press anywhere else closes the panel.
+    const close = ({ target }: Event): void => {
+      if (menu.current !== null && target instanceof Node && !menu.current.contains(target)) menu.current.open = false;
+    };
+    addEventListener('pointerdown', close);
+    return () => removeEventListener('pointerdown', close);
+  }, []);
   const label = { off: words.enable, on: words.mute, muted: words.unmute }[state];
   return (
     <div class="sound">
@@ -20,13 +29,12 @@ export function SoundSettings() {
         data-state={state}
         title={`${label} (M)`}
         aria-pressed={state === 'on'}
-        aria-label={words.enable}
         onClick={() => sound.toggle()}
       >
         <BellIcon off={state !== 'on'} />
-        <span class="wide-only">{words[state]}</span>
+        <span class="sound-word">{words[state]}</span>
       </button>
-      <details class="menu">
+      <details class="menu" ref={menu}>
         <summary aria-label={words.settings} title={words.settings}>
           <span aria-hidden="true">▾</span>
         </summary>

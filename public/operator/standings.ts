@@ -5,6 +5,8 @@ import type { Console } from './store.ts';
 import { matchesSearch, passesFilter, type Sorting, type Standing, sortStandings, type WallFilter } from './urgency.ts';
 
 const reorderMs = 2_000;
+/** Rows that somebody has just pointed at stay where they are for so long. */
+const holdMs = 4_000;
 
 /** Where every item stands now. */
 export function standingsOf(console: Console): readonly Standing[] {
@@ -30,11 +32,11 @@ type Choice = { readonly sorting: Sorting; readonly filter: WallFilter; readonly
 
 /**
  * SKU ids in the chosen order. Numbers tick many times a second and rows stay: they change places every two seconds at most, and not at all
- * while a pointer or the focus is among them, so that nobody presses the wrong button.
+ * for four seconds after a pointer or key moved among them, so that nobody presses the wrong button.
  */
 export function useOrder(console: Console, choice: Choice) {
   const order = useSignal<readonly string[]>([]);
-  const area = useRef<HTMLTableElement>(null);
+  const usedAtMs = useRef(Number.NEGATIVE_INFINITY);
   const { sorting, filter, search } = choice;
   const livestream = console.livestream.value;
   const isLive = console.connection.value.kind === 'live';
@@ -47,17 +49,19 @@ export function useOrder(console: Console, choice: Choice) {
       const next = sortStandings(kept, sorting).map(({ skuId }) => skuId);
       if (next.join(' ') !== order.peek().join(' ')) order.value = next;
     };
-    arrange();
-    const timer = setInterval(() => {
-      if (!isInUse(area.current)) arrange();
-    }, reorderMs);
+    const unlessInUse = (): void => {
+      if (performance.now() - usedAtMs.current >= holdMs) arrange();
+    };
+    if (order.peek().length === 0) arrange();
+    else unlessInUse();
+    const timer = setInterval(unlessInUse, reorderMs);
     return () => clearInterval(timer);
   }, [console, order, sorting, filter, search, livestream, isLive, alerting]);
-  return { order, area };
+  const use = (): void => {
+    usedAtMs.current = performance.now();
+  };
+  return { order, use };
 }
-
-const isInUse = (area: HTMLElement | null): boolean =>
-  area !== null && (area.matches(':hover') || area.contains(document.activeElement));
 
 function textsOf(console: Console, skuId: string): readonly string[] {
   const item = console.itemOf(skuId);

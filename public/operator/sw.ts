@@ -5,35 +5,55 @@ const worker = globalThis as unknown as ServiceWorkerGlobalScope;
 type Message = {
   readonly title: string;
   readonly body: string;
-  readonly url: string;
   readonly tag: string | undefined;
+  readonly url: string;
+  /** A page that asks once more and then acknowledges. */
+  readonly acknowledgeUrl: string | null;
 };
 
 worker.addEventListener('install', () => void worker.skipWaiting());
 worker.addEventListener('activate', (event) => event.waitUntil(worker.clients.claim()));
 
 worker.addEventListener('push', (event) => {
-  const { title, body, url, tag } = read(event.data);
-  const shown = { body, icon: '/favicon.svg', data: { url }, requireInteraction: true };
-  event.waitUntil(worker.registration.showNotification(title, tag === undefined ? shown : { ...shown, tag }));
+  const { title, body, tag, url, acknowledgeUrl } = read(event.data);
+  const options: NotificationOptions & { actions?: readonly { action: string; title: string }[] } = {
+    body,
+    icon: '/favicon.svg',
+    data: { url, acknowledgeUrl },
+    requireInteraction: true,
+    ...(tag === undefined ? {} : { tag }),
+    ...(acknowledgeUrl === null ? {} : { actions: [{ action: 'acknowledge', title: '确认 Acknowledge' }] }),
+  };
+  event.waitUntil(worker.registration.showNotification(title, options));
 });
 
 worker.addEventListener('notificationclick', (event) => {
   event.notification.close();
-  const { url } = event.notification.data as { url: string };
-  event.waitUntil(open(url));
+  const { url, acknowledgeUrl } = event.notification.data as Pick<Message, 'url' | 'acknowledgeUrl'>;
+  event.waitUntil(
+    event.action === 'acknowledge' && acknowledgeUrl !== null
+      ? worker.clients.openWindow(acknowledgeUrl)
+      : openConsole(url),
+  );
 });
 
 /** A browser that shows no notification for a push loses its permission: whatever comes is shown. */
 function read(data: PushMessageData | null): Message {
-  const plain = { title: 'Stockcast', body: data?.text() ?? '', url: '/operator/', tag: undefined };
+  const plain = {
+    title: 'Stockcast',
+    body: data?.text() ?? '',
+    tag: undefined,
+    url: '/operator/',
+    acknowledgeUrl: null,
+  };
   try {
-    const { title, body, url, tag } = (data?.json() ?? {}) as Record<string, unknown>;
+    const { title, body, tag, url, acknowledgeUrl } = (data?.json() ?? {}) as Record<string, unknown>;
     return {
       title: typeof title === 'string' ? title : plain.title,
       body: typeof body === 'string' ? body : '',
-      url: typeof url === 'string' ? ownUrl(url) : plain.url,
       tag: typeof tag === 'string' ? tag : undefined,
+      url: ownUrl(url) ?? plain.url,
+      acknowledgeUrl: ownUrl(acknowledgeUrl),
     };
   } catch {
     return plain;
@@ -41,15 +61,22 @@ function read(data: PushMessageData | null): Message {
 }
 
 /** Addresses of other sites are not opened. */
-function ownUrl(url: string): string {
+function ownUrl(url: unknown): string | null {
+  if (typeof url !== 'string') return null;
   const address = new URL(url, worker.location.origin);
-  return address.origin === worker.location.origin ? address.href : '/operator/';
+  return address.origin === worker.location.origin ? address.href : null;
 }
 
-async function open(url: string): Promise<void> {
+/** A page of this livestream that is open already comes to the front. */
+async function openConsole(url: string): Promise<void> {
   const pages = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true });
-  const target = new URL(url, worker.location.origin);
-  const page = pages.find((each) => new URL(each.url).pathname === target.pathname && target.search === '');
-  if (page === undefined) await worker.clients.openWindow(target.href);
+  const target = livestreamOf(url);
+  const page = pages.find((each) => livestreamOf(each.url) === target);
+  if (page === undefined) await worker.clients.openWindow(url);
   else await page.focus();
 }
+
+const livestreamOf = (url: string): string => {
+  const { pathname, searchParams } = new URL(url, worker.location.origin);
+  return `${pathname} ${searchParams.get('livestream')}`;
+};

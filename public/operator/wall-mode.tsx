@@ -10,7 +10,7 @@ import { useOrder } from './standings.ts';
 import { useConsole } from './store.ts';
 
 const tilesMax = 12;
-const alertsMax = 5;
+const alertsMax = 4;
 
 /** For a big screen that nobody touches: the twelve most urgent items, large. */
 export function WallMode() {
@@ -37,13 +37,15 @@ export function WallMode() {
         <Facts />
         <time class="big-clock number">{formatTime(console.nowMs.value, language)}</time>
       </header>
-      <Highlights />
-      <main class="tiles" data-count={items.length}>
-        {items.map((item) => (
-          <Tile key={item.skuId} item={item} />
-        ))}
+      <main>
+        <Highlights />
+        <div class="tiles">
+          {items.map((item) => (
+            <Tile key={item.skuId} item={item} />
+          ))}
+        </div>
+        <BigAlerts />
       </main>
-      <BigAlerts />
       <LiveRegions />
     </div>
   );
@@ -94,17 +96,17 @@ function BigAlerts() {
   const words = console.words.value;
   const queue = console.queue.value.slice(0, alertsMax);
   return (
-    <footer class="big-alerts" aria-label={words.bigScreen.alerts}>
+    <section class="big-alerts" aria-label={words.bigScreen.alerts}>
       {queue.length === 0 && <p class="quiet">✓ {words.bigScreen.noAlerts}</p>}
       {queue.map((alert) => (
         <p key={alert.alertId} class="big-alert" data-tier={alert.tier} data-state={alert.state}>
           <TierBadge tier={alert.tier} text={words.tier[alert.tier]} big />
           <b>{console.nameOf(alert.skuId)}</b>
           <span>{words.basis[alert.basis]}</span>
-          <span class="number">{formatAge(console.nowMs.value - alert.tierRaisedAtMs)}</span>
-          {alert.state === 'acknowledged' && <span>✓ {alert.acknowledgedBy}</span>}
+          <span class="number">{formatAge(console.nowMs.value - alert.tierRaisedAtMs, console.language.value)}</span>
+          {alert.state === 'acknowledged' && <span>✓</span>}
         </p>
       ))}
-    </footer>
+    </section>
   );
 }

@@ -14,7 +14,7 @@ export function Wall() {
   const sorting = useSignal<Sorting>('urgency');
   const filter = useSignal<WallFilter>('all');
   const search = useSignal('');
-  const { order, area } = useOrder(console, {
+  const { order, use } = useOrder(console, {
     sorting: sorting.value,
     filter: filter.value,
     search: search.value,
@@ -54,7 +54,7 @@ export function Wall() {
         />
       </div>
       <div class="table-scroll">
-        <table class="wall-table" ref={area}>
+        <table class="wall-table" onPointerMove={use} onKeyDown={use}>
           <WallHead />
           <tbody>
             {items.map((item) => (
