@@ -6,7 +6,8 @@ import { type OpenDatabase, openDatabase } from '../db/database.ts';
 import { systemClock } from '../lib/clock.ts';
 import { openTestShop } from '../livestreams/test-shop.ts';
 import { startTestServer, type TestServer } from './http-test-kit.ts';
-import { curvesForAudience, overlayHandlers } from './overlay-routes.ts';
+import { overlayHandlers } from './overlay-routes.ts';
+import { paceHandlers } from './pace-routes.ts';
 
 /** Overlay tokens over HTTP: made, listed, revoked by operators, and what they open. */
 
@@ -39,7 +40,7 @@ beforeAll(async () => {
     overlays,
     handlers: {
       ...overlayHandlers({ overlays, disconnectOverlay: (overlayId) => disconnected.push(overlayId) }),
-      getCurves: curvesForAudience(async () => ({ curves: [curve] })),
+      ...paceHandlers({ pace: { curves: async () => [curve], state: async () => null, decide: async () => null } }),
     },
   });
   operator = await server.issue({ role: 'operator', livestreamId: show });

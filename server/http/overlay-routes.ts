@@ -1,6 +1,4 @@
-import { permits } from '../auth/access-control.ts';
 import type { OverlayTokens } from '../auth/overlay-tokens.ts';
-import { curveOnAir } from '../realtime/on-air.ts';
 import { actorOf, HttpError, type RouteHandlers } from './request.ts';
 
 type OverlayHandlers = Pick<RouteHandlers, 'listOverlays' | 'createOverlay' | 'revokeOverlay'>;
@@ -31,15 +29,6 @@ export function overlayHandlers({ overlays, disconnectOverlay }: OverlayDeps): O
       disconnectOverlay(overlay.overlayId);
       return { overlay };
     },
-  };
-}
-
-/** The handler of curves, as overlays on air may have it: without what is internal. */
-export function curvesForAudience(getCurves: RouteHandlers['getCurves']): RouteHandlers['getCurves'] {
-  return async (input) => {
-    const answer = await getCurves(input);
-    if (permits(input.grants, 'watch_full', input.params.livestreamId) !== null) return answer;
-    return { curves: answer.curves.map(curveOnAir) };
   };
 }
 

@@ -11,7 +11,8 @@ import { openDatabase } from '../../server/db/database.ts';
 import { memoryPresence } from '../../server/fanout/presence.ts';
 import { createHttpApp } from '../../server/http/app.ts';
 import { closeServer, listen } from '../../server/http/node-server.ts';
-import { curvesForAudience, overlayHandlers } from '../../server/http/overlay-routes.ts';
+import { overlayHandlers } from '../../server/http/overlay-routes.ts';
+import { paceHandlers } from '../../server/http/pace-routes.ts';
 import { createReadiness } from '../../server/http/readiness.ts';
 import type { RouteHandlers } from '../../server/http/request.ts';
 import { systemClock } from '../../server/lib/clock.ts';
@@ -37,10 +38,14 @@ export async function openStage() {
     handlers: {
       ...unused(),
       ...overlayHandlers({ overlays: rig.overlays, disconnectOverlay: (id) => node?.realtime.disconnectOverlay(id) }),
-      getCurves: curvesForAudience(async ({ query }) => ({
-        curves: [...curves.values()].filter(({ skuId }) => query.skuId === undefined || skuId === query.skuId),
-      })),
-      getPace: async ({ params }) => pace ?? emptyPace(params.livestreamId),
+      ...paceHandlers({
+        pace: {
+          curves: async ({ skuId }) =>
+            [...curves.values()].filter((each) => skuId === undefined || each.skuId === skuId),
+          state: async (livestreamId) => pace ?? emptyPace(livestreamId),
+          decide: async () => null,
+        },
+      }),
     },
     access: rig.access,
     metrics: rig.metrics,
@@ -137,7 +142,11 @@ async function buildOverlay(outDir: string): Promise<void> {
     root: join(root, 'public'),
     configFile: join(root, 'vite.config.ts'),
     logLevel: 'error',
-    build: { outDir, emptyOutDir: true, rolldownOptions: { input: { anchor: join(root, 'public/anchor/index.html') } } },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      rolldownOptions: { input: { anchor: join(root, 'public/anchor/index.html') } },
+    },
   });
 }
 
