@@ -110,7 +110,7 @@ export const purchaseBesideViewers: Scenario = {
   ids: ['F8'],
   async run(bench) {
     const n = bench.quick ? 500 : 4_000;
-    const load = { ratePerSecond: bench.quick ? 100 : 50, durationMs: bench.quick ? 2_000 : 5_000, items: 1 };
+    const load = { ratePerSecond: bench.quick ? 100 : 50, durationMs: bench.quick ? 2_000 : 3_000, items: 1 };
     const { ours, rival } = await sellingAgainstEmit(bench, 'f8', n, load);
     return [
       compare({
@@ -130,7 +130,7 @@ export const orderToLastViewer: Scenario = {
   ids: ['F20'],
   async run(bench) {
     const n = bench.quick ? 500 : 2_000;
-    const load = { ratePerSecond: 200, durationMs: bench.quick ? 2_000 : 5_000, items: 5 };
+    const load = { ratePerSecond: 200, durationMs: bench.quick ? 2_000 : 4_000, items: 5 };
     const { ours, rival } = await sellingAgainstEmit(bench, 'f20', n, load);
     return (['p50', 'p99'] as const).map((percentile) =>
       compare({
