@@ -208,6 +208,21 @@ describe('connection', () => {
     expect(client.state).toMatchObject({ connection: { kind: 'live' }, buyerId: 'b2' });
   });
 
+  test('[CL-3] a page that stood still hears first what waited for it; only silence after that is a dead connection', async () => {
+    start();
+    await join();
+    vi.setSystemTime(Date.now() + 40_000);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(client.state.connection).toEqual({ kind: 'live', stale: true });
+    socket.push('stock:heartbeat', heartbeat());
+    expect(client.state.connection).toEqual({ kind: 'live', stale: false });
+    vi.setSystemTime(Date.now() + 40_000);
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(client.state.connection).toEqual({ kind: 'live', stale: true });
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(client.state.connection.kind).toBe('reconnecting');
+  });
+
   test('[VW-6] silence is stale, then the connection is opened anew', async () => {
     start();
     await join();
