@@ -9,7 +9,7 @@ import { sweepExpired } from './expiry-sweep.ts';
 import type { GateFollower } from './gate-follower.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import type { LedgerOrder, OrderLedger } from './order-ledger.ts';
-import { followLedger } from './tail.ts';
+import { LedgerTail } from './tail.ts';
 
 type Deps = {
   readonly engine: StockEngine;
@@ -49,6 +49,7 @@ export type OrderJobs = {
 export function startOrderJobs(deps: Deps): OrderJobs {
   const { intervals, report } = deps;
   const asked = new Set<string>();
+  const ledgerTail = new LedgerTail(deps);
   const sweep = runPeriodically(
     intervals.sweepMs,
     () => sweepExpired(deps),
@@ -56,7 +57,7 @@ export function startOrderJobs(deps: Deps): OrderJobs {
   );
   const tail = runPeriodically(
     intervals.tailMs,
-    () => tailActive(deps),
+    () => tailActive(deps, ledgerTail),
     (error) => report.error('tail', error),
   );
   const drift = runPeriodically(
@@ -75,12 +76,13 @@ export function startOrderJobs(deps: Deps): OrderJobs {
   };
 }
 
-async function tailActive(deps: Deps): Promise<void> {
+async function tailActive(deps: Deps, ledgerTail: LedgerTail): Promise<void> {
   const active = await deps.catalogue.active();
+  ledgerTail.keepOnly(new Set(active.map(({ livestreamId }) => livestreamId)));
   deps.metrics.refundDue.set(await deps.ledger.countRefundDue());
   const rounds = await Promise.allSettled(
     active.map(async ({ livestreamId, state }) => {
-      await followLedger(deps, livestreamId);
+      await ledgerTail.follow(livestreamId);
       if (state === 'ended') await archiveWhenEmpty(deps, livestreamId);
     }),
   );

@@ -71,7 +71,6 @@ export function createPrismaLedger({ prisma, random = Math.random }: Settings): 
       list<Resolution>(Prisma.sql`SELECT stockcast_resolve(${livestreamId}, ${[...rids]}::text[]) AS json`, 1),
 
     find: async (orderId) => (await ask<LedgerOrder>(oneOrder(orderId))) ?? null,
-    findByRids: (rids) => list<LedgerOrder>(ordersWhere(Prisma.sql`o.id = ANY (${[...rids]}::text[])`, rids.length)),
     ordersOfBuyer: (livestreamId, buyerId) =>
       list<LedgerOrder>(ordersWhere(Prisma.sql`o.livestream_id = ${livestreamId} AND o.buyer_id = ${buyerId}`, 100)),
     orders: (filter) => list<OrderForOperator>(ordersForOperators(filter)),
@@ -96,8 +95,8 @@ export function createPrismaLedger({ prisma, random = Math.random }: Settings): 
         Prisma.sql`SELECT stockcast_refund(${orderId}, ${actor}, ${reason}) AS json`,
       ),
 
-    recentTransitions: (livestreamId, withinMs) =>
-      list<Transition>(Prisma.sql`SELECT stockcast_recent_transitions(${livestreamId}, ${withinMs}::bigint) AS json`),
+    recentResolutions: (livestreamId, withinMs) =>
+      list<Resolution>(Prisma.sql`SELECT stockcast_recent_resolutions(${livestreamId}, ${withinMs}::bigint) AS json`),
     fenceAndRead: (livestreamId, keyWindowMs) =>
       ask<GateSnapshot>(Prisma.sql`SELECT stockcast_fence(${livestreamId}, ${keyWindowMs}::bigint) AS json`),
     audit: (livestreamId) => ask<LedgerAudit>(Prisma.sql`SELECT stockcast_audit(${livestreamId}) AS json`),
