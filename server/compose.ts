@@ -20,6 +20,7 @@ import { createReadiness } from './http/readiness.ts';
 import { createSimulatedPayment } from './http/simulated-payment.ts';
 import { systemClock } from './lib/clock.ts';
 import { createRequestIds } from './lib/request-id.ts';
+import { createSeldom } from './lib/seldom.ts';
 import { createDemoLivestream } from './livestreams/demo-livestream.ts';
 import { demoLivestreamId } from './livestreams/demo-show.ts';
 import { createPrismaCatalogue } from './livestreams/prisma-catalogue.ts';
@@ -98,12 +99,14 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     onStop('order path', () => path.stop());
     const { orders } = path;
 
+    const seldom = createSeldom({ clock, everyMs: 30_000 });
     const readiness = createReadiness({
       probes: { database: () => prisma.$queryRaw`SELECT 1`, gate: () => gate.ping() },
       timeoutMs: 2_000,
       maxAgeMs: 500,
       clock,
-      onFailing: (name, error) => log.warn({ probe: name, err: error }, 'a part of the service is away'),
+      onFailing: (name, error) =>
+        seldom(name, (untold) => log.warn({ probe: name, err: error, untold }, 'a part of the service is away')),
     });
 
     const simulatedPayment = createSimulatedPayment({

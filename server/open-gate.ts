@@ -44,7 +44,10 @@ export async function openGate(options: {
   const engine = await connectRedisEngine({ url: redisUrl, timeoutMs: startTimeoutMs }, { clock, settings });
   const connection = new RedisConnection({
     url: redisUrl,
-    onStateChange: (state, cause) => log.warn({ state, cause }, 'connection to Redis'),
+    onStateChange: (state, cause) => {
+      if (state === 'ready') log.info('connected to Redis');
+      else log.warn({ cause }, 'Redis is away; the connection is tried again');
+    },
   });
   await connection.ready(startTimeoutMs);
   const publisher = adapterClient(redisUrl, log);

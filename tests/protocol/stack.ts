@@ -103,7 +103,7 @@ export async function startStack({
     ought: async (id) => (await catalogue.active()).some((one) => one.livestreamId === id),
     metrics,
     keyTtlMs: 3_600_000,
-    report: () => {},
+    report: { rebuilt: () => {}, failed: ({ error }) => void errors.push(error) },
     clock: { now: () => Date.now() },
   });
   const ledgerTail = new LedgerTail({ engine: gate, ledger, follower, keeper, clock });
