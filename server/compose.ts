@@ -59,6 +59,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
   try {
     const secrets = await resolveSecrets(config);
     const metrics = createMetrics();
+    // What goes on failing while a part is away.
+    const seldom = createSeldom({ clock, everyMs: 30_000 });
     const nextRequestId = createRequestIds();
 
     const databaseDir = join(config.dataDir, 'postgres');
@@ -72,7 +74,13 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const { engine } = gate;
 
     const catalogue = createPrismaCatalogue({ prisma, clock });
-    const ledger = createPrismaLedger({ prisma });
+    const ledger = createPrismaLedger({
+      prisma,
+      onFailure: (error) =>
+        seldom(`ledger ${error.message}`, (untold) =>
+          log.warn({ err: error, untold }, 'a statement of the ledger failed'),
+        ),
+    });
     const access = createAccessControl({
       secret: secrets.sessionSecret,
       secureCookies: config.publicUrl?.startsWith('https:') ?? false,
@@ -99,7 +107,6 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     onStop('order path', () => path.stop());
     const { orders } = path;
 
-    const seldom = createSeldom({ clock, everyMs: 30_000 });
     const readiness = createReadiness({
       probes: { database: () => prisma.$queryRaw`SELECT 1`, gate: () => gate.ping() },
       timeoutMs: 2_000,

@@ -1,6 +1,8 @@
 import { createInterface } from 'node:readline';
 import { type RunningServer, start } from './compose.ts';
 import { ConfigError, parseConfig } from './config/config.ts';
+import { FolderInUse } from './db/folder-lock.ts';
+import { AddressTaken } from './http/node-server.ts';
 import { createLog } from './lib/log.ts';
 
 const linkTtlMs = 7 * 86_400_000;
@@ -67,12 +69,9 @@ function offerReplay(replay: { start(): Promise<boolean> }): void {
 }
 
 main().catch((error: unknown) => {
-  const text =
-    error instanceof ConfigError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
-  process.stderr.write(`${text}\n`);
+  // What its reader can mend needs no stack.
+  const isForPeople = error instanceof ConfigError || error instanceof AddressTaken || error instanceof FolderInUse;
+  const text = error instanceof Error && !isForPeople ? error.stack : undefined;
+  process.stderr.write(`${text ?? (error instanceof Error ? error.message : String(error))}\n`);
   process.exit(1);
 });

@@ -8,6 +8,8 @@ import type {
   AppendOutcome,
   LedgerAudit,
   LedgerOrder,
+  LedgerRefused,
+  LedgerUnknown,
   NewOrder,
   OrderLedger,
   PayOutcome,
@@ -20,6 +22,8 @@ type Settings = {
   readonly prisma: Pick<PrismaClient, '$queryRaw'>;
   /** For the jitter of retries: 0 ≤ random() < 1. */
   readonly random?: () => number;
+  /** Hears of every statement that failed in the end, beside whoever asked for it. */
+  readonly onFailure?: (error: LedgerRefused | LedgerUnknown) => void;
 };
 
 type PayReply =
@@ -42,7 +46,7 @@ const attemptsMax = 4;
  * rules; nothing is decided here. Contention (deadlock, write conflict, lock timeout) is tried again with jitter, four times in all.
  * Every method rejects with `LedgerRefused` or `LedgerUnknown` only.
  */
-export function createPrismaLedger({ prisma, random = Math.random }: Settings): OrderLedger {
+export function createPrismaLedger({ prisma, random = Math.random, onFailure = () => {} }: Settings): OrderLedger {
   /** One statement with one column `json` and at most one row. Our own functions make that text, so its shape is known. */
   async function ask<Reply>(sql: Prisma.Sql, attempts = attemptsMax): Promise<Reply | null> {
     for (let attempt = 1; ; attempt += 1) {
@@ -51,7 +55,10 @@ export function createPrismaLedger({ prisma, random = Math.random }: Settings): 
         return typeof row?.json === 'string' ? (JSON.parse(row.json) as Reply) : null;
       } catch (error) {
         const ledgerError = ledgerErrorOf(error);
-        if (attempt === attempts || !isContention(ledgerError)) throw ledgerError;
+        if (attempt === attempts || !isContention(ledgerError)) {
+          onFailure(ledgerError);
+          throw ledgerError;
+        }
         await sleep(random() * 10 * 2 ** attempt);
       }
     }
