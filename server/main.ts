@@ -1,8 +1,7 @@
 import { createInterface } from 'node:readline';
 import { type RunningServer, start } from './compose.ts';
 import { ConfigError, parseConfig } from './config/config.ts';
-import { FolderInUse } from './db/folder-lock.ts';
-import { AddressTaken } from './http/node-server.ts';
+import { CannotStart } from './lib/cannot-start.ts';
 import { createLog } from './lib/log.ts';
 
 const linkTtlMs = 7 * 86_400_000;
@@ -70,7 +69,7 @@ function offerReplay(replay: { start(): Promise<boolean> }): void {
 
 main().catch((error: unknown) => {
   // What its reader can mend needs no stack.
-  const isForPeople = error instanceof ConfigError || error instanceof AddressTaken || error instanceof FolderInUse;
+  const isForPeople = error instanceof ConfigError || error instanceof CannotStart;
   const text = error instanceof Error && !isForPeople ? error.stack : undefined;
   process.stderr.write(`${text ?? (error instanceof Error ? error.message : String(error))}\n`);
   process.exit(1);

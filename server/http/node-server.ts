@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ErrorCode, wireError } from '../../contract/errors.ts';
+import { CannotStart } from '../lib/cannot-start.ts';
 import { errorAnswer, jsonHeaders } from './api-answer.ts';
 
 const headerBytesMax = 16_384;
@@ -48,9 +49,7 @@ export function listen(server: Server, port: number, host: string): Promise<numb
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new AddressTaken(
-              `Port ${port} of ${host} is taken by another program; choose another one: PORT=${port + 1}`,
-            )
+          ? new CannotStart(`Port ${port} of ${host} is taken by another program; choose another one: PORT=${port + 1}`)
           : error,
       );
     server.once('error', fail);
@@ -60,11 +59,6 @@ export function listen(server: Server, port: number, host: string): Promise<numb
       resolve(typeof address === 'object' && address !== null ? address.port : port);
     });
   });
-}
-
-/** Another program, or another start of this one, listens here already. */
-export class AddressTaken extends Error {
-  override readonly name = 'AddressTaken';
 }
 
 /** Accepts nothing new, lets requests under way finish for `graceMs`, then cuts what is left. */
