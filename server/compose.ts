@@ -22,6 +22,7 @@ import { createReadiness } from './http/readiness.ts';
 import { createSimulatedPayment } from './http/simulated-payment.ts';
 import { systemClock } from './lib/clock.ts';
 import { createRequestIds } from './lib/request-id.ts';
+import { createSeldom } from './lib/seldom.ts';
 import { createDemoLivestream } from './livestreams/demo-livestream.ts';
 import { demoLivestreamId } from './livestreams/demo-show.ts';
 import { createPrismaCatalogue } from './livestreams/prisma-catalogue.ts';
@@ -60,6 +61,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
   try {
     const secrets = await resolveSecrets(config);
     const metrics = createMetrics();
+    // What goes on failing while a part is away.
+    const seldom = createSeldom({ clock, everyMs: 30_000 });
     const nextRequestId = createRequestIds();
 
     const databaseDir = join(config.dataDir, 'postgres');
@@ -73,7 +76,13 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const { engine } = gate;
 
     const catalogue = createPrismaCatalogue({ prisma, clock });
-    const ledger = createPrismaLedger({ prisma });
+    const ledger = createPrismaLedger({
+      prisma,
+      onFailure: (error) =>
+        seldom(`ledger ${error.message}`, (untold) =>
+          log.warn({ err: error, untold }, 'a statement of the ledger failed'),
+        ),
+    });
     const overlays = createOverlayTokens({ prisma, clock });
     const access = createAccessControl({
       overlays,
@@ -107,7 +116,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       timeoutMs: 2_000,
       maxAgeMs: 500,
       clock,
-      onFailing: (name, error) => log.warn({ probe: name, err: error }, 'a part of the service is away'),
+      onFailing: (name, error) =>
+        seldom(name, (untold) => log.warn({ probe: name, err: error, untold }, 'a part of the service is away')),
     });
 
     const simulatedPayment = createSimulatedPayment({

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { accessLink } from './auth/access-link.ts';
 import { type RunningServer, start } from './compose.ts';
 import { ConfigError, parseConfig } from './config/config.ts';
+import { CannotStart } from './lib/cannot-start.ts';
 import { createLog } from './lib/log.ts';
 
 const linkTtlMs = 7 * 86_400_000;
@@ -74,12 +75,9 @@ function offerReplay(replay: { start(): Promise<boolean> }): void {
 }
 
 main().catch((error: unknown) => {
-  const text =
-    error instanceof ConfigError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
-  process.stderr.write(`${text}\n`);
+  // What its reader can mend needs no stack.
+  const isForPeople = error instanceof ConfigError || error instanceof CannotStart;
+  const text = error instanceof Error && !isForPeople ? error.stack : undefined;
+  process.stderr.write(`${text ?? (error instanceof Error ? error.message : String(error))}\n`);
   process.exit(1);
 });

@@ -4,11 +4,12 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { memoryPresence, type Presence } from './fanout/presence.ts';
 import { redisPresence } from './fanout/redis-presence.ts';
+import { CannotStart } from './lib/cannot-start.ts';
 import type { Clock } from './lib/clock.ts';
 import { closeRedis, RedisConnection } from './redis/redis-connection.ts';
 import { MemoryStockEngine } from './stock/memory-engine.ts';
 import { connectRedisEngine } from './stock/redis-engine/redis-engine.ts';
-import type { StockEngine, StockEngineSettings } from './stock/stock-engine.ts';
+import { GateUnavailable, type StockEngine, type StockEngineSettings } from './stock/stock-engine.ts';
 
 /** What depends on whether there is a Redis: the gate, the count of viewers over nodes, and the adapter for events that are no levels. */
 export type OpenGate = {
@@ -41,10 +42,17 @@ export async function openGate(options: {
       close: () => engine.close(),
     };
   }
-  const engine = await connectRedisEngine({ url: redisUrl, timeoutMs: startTimeoutMs }, { clock, settings });
+  const redis = { url: redisUrl, timeoutMs: startTimeoutMs };
+  const engine = await connectRedisEngine(redis, { clock, settings }).catch((cause: unknown) => {
+    if (!(cause instanceof GateUnavailable)) throw cause;
+    throw new CannotStart(`${cause.message}. Is it running, and is REDIS_URL right?`, { cause });
+  });
   const connection = new RedisConnection({
     url: redisUrl,
-    onStateChange: (state, cause) => log.warn({ state, cause }, 'connection to Redis'),
+    onStateChange: (state, cause) => {
+      if (state === 'ready') log.info('connected to Redis');
+      else log.warn({ cause }, 'Redis is away; the connection is tried again');
+    },
   });
   await connection.ready(startTimeoutMs);
   const publisher = adapterClient(redisUrl, log);

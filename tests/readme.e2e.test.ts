@@ -49,10 +49,23 @@ test('[TD-17] the examples of the README run as they stand', async () => {
   try {
     example.stdin.end(program);
     await said(example, [/^item 0: 49 left$/, /^accepted: pay at \S+$/, /^item 0: 48 left$/]);
+    // Quiet for longer than the 2 s in which a frame has to be acknowledged: the example hears of what comes after it.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const later = run('bash', ['-euo', 'pipefail', '-c', orderOfAnother()]);
+    await Promise.all([later, said(example, [/^item 0: 47 left$/])]);
+    expect((await later).output).toContain('accepted');
   } finally {
     await stop(example);
   }
 });
+
+/** One more buyer of the README's livestream, in the words of the README. */
+function orderOfAnother(): string {
+  const [helpers = ''] = blocksOf('bash');
+  return `${helpers}
+    BUYER=$(api POST /livestreams/friday/tokens "$SERVICE" '{"role": "viewer", "buyerId": "buyer-3"}' | field token)
+    api POST /livestreams/friday/orders "$BUYER" '{"idempotencyKey": "cart-20260003", "lines": [{"skuId": "hoodie-black-l", "quantity": 1}]}'`;
+}
 
 /** The fenced blocks of one language, in order. */
 function blocksOf(language: string): readonly string[] {

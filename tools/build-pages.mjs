@@ -13,14 +13,16 @@ const builtAtMs = existsSync(join(root, 'dist/public')) && existsSync(stamp) ? s
 if (Math.max(...sources.map(newestMs)) > builtAtMs) {
   const beganAt = new Date();
   process.stdout.write('Building the pages … ');
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [join(root, 'node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'warn'],
-    { cwd: root, encoding: 'utf8' },
-  );
-  if (status !== 0) {
-    process.stdout.write(`failed\n${stdout}${stderr}`);
-    process.exit(1);
+  for (const mode of ['production', 'client']) {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [join(root, 'node_modules/vite/bin/vite.js'), 'build', '--mode', mode, '--logLevel', 'warn'],
+      { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'production' } },
+    );
+    if (status !== 0) {
+      process.stdout.write(`failed\n${stdout}${stderr}`);
+      process.exit(1);
+    }
   }
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, '');

@@ -68,6 +68,9 @@ export const reconnectStorm: Scenario = {
     try {
       const settings = { redisUrl: redis.url };
       return await withPair(rivals.snapshots, { count: n, settings }, async (own, other) => {
+        // The first storm compiles what the others use.
+        await storm(own);
+        await storm(other);
         const { ours, rival } = await interleaved(
           bench,
           () => storm(own),

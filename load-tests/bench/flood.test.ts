@@ -10,7 +10,7 @@ describe.each(loadClients())('the load client in $kind', (client) => {
   let flood: Flood;
   beforeAll(async () => {
     subject = await SubjectProcess.start('ours/fanout-node.ts');
-    flood = await openViewers(subject, { count, speaks: 'ours', sampleEvery: 1, mark: ',0,3]', client });
+    flood = await openViewers(subject, { count, speaks: 'ours', sampleEvery: 1, client });
   });
   afterAll(async () => {
     await flood.close();
@@ -44,7 +44,7 @@ describe.each(loadClients())('the load client in $kind', (client) => {
   });
 
   test('[BE-5] a mark is seen once by everybody', async () => {
-    await flood.ask('reset');
+    await flood.ask('mark', ',0,3]');
     const atMs = await subject.call('sellOut');
     await flood.untilQuiet(200);
     const { of, markedAtMs } = await flood.ask('marks');

@@ -35,6 +35,8 @@ type Answers = {
   samples: { samples: readonly (readonly [number, number])[] };
   /** `[version, viewers that have it, first of them, last of them]` */
   coverage: { coverage: readonly (readonly [number, number, number, number])[] };
+  /** From now on, every viewer's first sight of a frame with this text is written down. */
+  mark: { ok: true };
   marks: { of: number; markedAtMs: Spread };
   stall: { ok: true };
   unstall: { ok: true };
@@ -48,8 +50,6 @@ export type FloodOptions = {
   readonly tokens?: readonly string[];
   /** Every n-th viewer writes down each frame's `upTo` and moment. */
   readonly sampleEvery?: number;
-  /** Text in a frame whose first sight is written down for every viewer. */
-  readonly mark?: string;
   /** Receive buffer of each socket in bytes; the kernel's own choice unless told. */
   readonly rcvbuf?: number;
   readonly parallel?: number;
@@ -61,7 +61,7 @@ export type FloodOptions = {
 export class Flood {
   readonly count: number;
   readonly #child: ChildProcess;
-  readonly #answers: ((line: string) => void)[] = [];
+  readonly #answers: { resolve(line: string): void; reject(error: Error): void }[] = [];
   readonly #folder: string;
 
   private constructor(count: number, child: ChildProcess, folder: string) {
@@ -69,20 +69,24 @@ export class Flood {
     this.#child = child;
     this.#folder = folder;
     if (child.stdout === null) throw new Error('a flood has a standard output');
-    createInterface({ input: child.stdout }).on('line', (line) => this.#answers.shift()?.(line));
+    createInterface({ input: child.stdout }).on('line', (line) => this.#answers.shift()?.resolve(line));
+    const ended = (): void => {
+      for (const waiter of this.#answers.splice(0)) waiter.reject(new Error('the load client has ended'));
+    };
+    child.once('exit', ended);
+    child.stdin?.on('error', ended);
   }
 
   /** Opens every viewer; rejects when they are not all connected within a minute. */
   static async open(subject: { readonly port: number }, options: FloodOptions): Promise<Flood> {
     const folder = mkdtempSync(join(tmpdir(), 'stockcast-flood-'));
-    const { count, speaks, livestreamId = 'bench', tokens, sampleEvery = 0, mark = '', rcvbuf = 0 } = options;
+    const { count, speaks, livestreamId = 'bench', tokens, sampleEvery = 0, rcvbuf = 0 } = options;
     const args: Record<string, string | number> = {
       port: subject.port,
       count,
       mode: speaks === 'ws' ? 'ws' : 'sio',
       path: speaks === 'ws' ? '/' : '/socket.io/?EIO=4&transport=websocket',
       sampleEvery,
-      mark,
       rcvbuf,
       parallel: options.parallel ?? 200,
     };
@@ -113,12 +117,12 @@ export class Flood {
     return flood;
   }
 
-  ask<Name extends keyof Answers>(name: Name, ...numbers: readonly number[]): Promise<Answers[Name]> {
+  ask<Name extends keyof Answers>(name: Name, ...words: readonly (number | string)[]): Promise<Answers[Name]> {
     return new Promise((resolve, reject) => {
       if (this.#child.exitCode !== null)
         return reject(new Error(`the load client has ended with ${this.#child.exitCode}`));
-      this.#answers.push((line) => resolve(JSON.parse(line) as Answers[Name]));
-      this.#child.stdin?.write(`${[name, ...numbers].join(' ')}\n`);
+      this.#answers.push({ resolve: (line) => resolve(JSON.parse(line) as Answers[Name]), reject });
+      this.#child.stdin?.write(`${[name, ...words].join(' ')}\n`);
     });
   }
 

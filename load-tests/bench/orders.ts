@@ -1,12 +1,12 @@
 import { API_PREFIX, routes } from '../../contract/routes.ts';
 import { ApiClient } from '../lib/api-client.ts';
 import { type Percentiles, percentilesOf } from '../lib/latency.ts';
-import { delay } from '../lib/limiter.ts';
-import { orderRate } from '../order-rate.ts';
+import { delay, limiter } from '../lib/limiter.ts';
 import { monotonicMs } from '../subjects/subject.ts';
-import { cpuBetween, SubjectProcess } from './child-process.ts';
-import { type Bench, compare, type Scenario } from './figure.ts';
+import { type CpuSeconds, cpuBetween, cpuSecondsOf, SubjectProcess } from './child-process.ts';
+import { type Bench, compare, type Figure, type Scenario } from './figure.ts';
 import { Flood } from './flood.ts';
+import { HttpOrderClient, type OrderClient, orderInTurns, SocketOrderClient } from './order-clients.ts';
 import { interleaved, rivals } from './pair.ts';
 import { type Product, startProduct } from './product.ts';
 
@@ -110,7 +110,7 @@ export const purchaseBesideViewers: Scenario = {
   ids: ['F8'],
   async run(bench) {
     const n = bench.quick ? 500 : 4_000;
-    const load = { ratePerSecond: bench.quick ? 100 : 50, durationMs: bench.quick ? 2_000 : 5_000, items: 1 };
+    const load = { ratePerSecond: bench.quick ? 100 : 50, durationMs: bench.quick ? 2_000 : 3_000, items: 1 };
     const { ours, rival } = await sellingAgainstEmit(bench, 'f8', n, load);
     return [
       compare({
@@ -130,7 +130,7 @@ export const orderToLastViewer: Scenario = {
   ids: ['F20'],
   async run(bench) {
     const n = bench.quick ? 500 : 2_000;
-    const load = { ratePerSecond: 200, durationMs: bench.quick ? 2_000 : 5_000, items: 5 };
+    const load = { ratePerSecond: 200, durationMs: bench.quick ? 2_000 : 4_000, items: 5 };
     const { ours, rival } = await sellingAgainstEmit(bench, 'f20', n, load);
     return (['p50', 'p99'] as const).map((percentile) =>
       compare({
@@ -146,52 +146,43 @@ export const orderToLastViewer: Scenario = {
   },
 };
 
-/** Orders per second of the server's CPU, in a closed loop. */
-async function ordersPerCpuSecond(product: Product, via: 'http' | 'socket', seconds: number): Promise<number> {
-  const { server, adminToken: token } = product;
-  const [result] = await orderRate({
-    url: server.url,
-    token,
-    vias: [via],
-    buyers: [256],
-    seconds,
-    items: 5,
-    sockets: 2_000,
-    metricsToken: undefined,
-    log: () => {},
-  });
-  if (result?.cpuSeconds === undefined || result.cpuSeconds === null) throw new Error('the server tells no CPU time');
-  if (Object.keys(result.refused).length > 0) throw new Error(`orders were refused: ${JSON.stringify(result.refused)}`);
-  return result.orders / result.cpuSeconds;
+/** Orders under way at once; one socket may order five times a second, so buyers over sockets take turns with many. */
+const underWay = 1_000;
+const orderSockets = 4_000;
+
+/** Orders per second of the server's CPU, in a closed loop after a warm-up. */
+async function ordersPerCpuSecond(
+  clients: readonly OrderClient[],
+  seconds: number,
+  cpu: () => CpuSeconds,
+  bodyOf: (key: string, index: number) => string,
+): Promise<number> {
+  const run = Date.now().toString(36);
+  await orderInTurns(clients, underWay, 1_000, (index) => bodyOf(`${run}-warm-${index}`, index));
+  const before = cpu();
+  const orders = await orderInTurns(clients, underWay, seconds * 1_000, (index) => bodyOf(`${run}-${index}`, index));
+  return orders / cpuBetween(before, cpu()).total;
 }
 
-async function rivalOrdersPerCpuSecond(subject: SubjectProcess, skuIds: readonly string[], seconds: number) {
-  const api = new ApiClient(`http://127.0.0.1:${subject.port}`, { connections: 64 });
-  let made = 0;
-  const loop = async (buyer: number, untilMs: number): Promise<number> => {
-    let orders = 0;
-    while (monotonicMs() < untilMs) {
-      const skuId = skuIds[(made += 1) % skuIds.length];
-      const body = JSON.stringify({ skuId, idempotencyKey: `${untilMs}-${made}`, buyerId: `buyer-${buyer}` });
-      const { status, text } = await api.send({ method: 'POST', path: '/orders', body });
-      if (status !== 201) throw new Error(`the rival refused an order: ${text.slice(0, 300)}`);
-      orders += 1;
-    }
-    return orders;
+type Clients = { readonly http: readonly OrderClient[]; readonly socket: readonly OrderClient[] };
+
+async function ownClients(product: Product, livestreamId: string, socketCount: number): Promise<Clients> {
+  const { port, server } = product;
+  const tokens = await Promise.all(
+    Array.from({ length: underWay }, (_, index) =>
+      server.token({ role: 'viewer', livestreamId, buyerId: `buyer-${index}` }),
+    ),
+  );
+  const path = `${API_PREFIX}/livestreams/${livestreamId}/orders`;
+  const atOnce = limiter(100);
+  return {
+    http: tokens.map((token) => new HttpOrderClient(port, path, token)),
+    socket: await Promise.all(
+      Array.from({ length: socketCount }, (_, index) =>
+        atOnce(() => SocketOrderClient.connect(port, livestreamId, tokens[index % tokens.length] ?? '')),
+      ),
+    ),
   };
-  const all = async (ms: number): Promise<number> => {
-    const untilMs = monotonicMs() + ms;
-    const counts = await Promise.all(Array.from({ length: 64 }, (_, buyer) => loop(buyer, untilMs)));
-    return counts.reduce((sum, count) => sum + count, 0);
-  };
-  try {
-    await all(1_000);
-    const before = subject.cpu();
-    const orders = await all(seconds * 1_000);
-    return orders / cpuBetween(before, subject.cpu()).total;
-  } finally {
-    api.close();
-  }
 }
 
 export const orderThroughput: Scenario = {
@@ -199,55 +190,70 @@ export const orderThroughput: Scenario = {
   async run(bench) {
     const seconds = bench.quick ? 2 : 5;
     const product = await startProduct();
+    const opened: OrderClient[] = [];
+    const shops: SubjectProcess[] = [];
     try {
       const { livestream } = await product.stage('f19', 5);
       const skuIds = livestream.items.map(({ skuId }) => skuId);
+      const skuOf = (index: number): string => skuIds[index % skuIds.length] ?? '';
+      const own = await ownClients(product, 'f19', bench.quick ? 2_000 : orderSockets);
+      opened.push(...own.http, ...own.socket);
+      const ownBody = (idempotencyKey: string, index: number): string =>
+        JSON.stringify({ idempotencyKey, lines: [{ skuId: skuOf(index), quantity: 1 }] });
+      const ownCpu = (): CpuSeconds => cpuSecondsOf(product.server.pid);
       await prepareRival(product, skuIds);
-      const start = (variant: string) => {
+      const startRival = async (variant: 'bare' | 'guarded') => {
         const { databaseUrl } = product;
-        return SubjectProcess.start('rivals/express-prisma.ts', { databaseUrl, variant, livestreamId: rivalShop });
+        const file = 'rivals/express-prisma.ts';
+        const subject = await SubjectProcess.start(file, { databaseUrl, variant, livestreamId: rivalShop });
+        const clients = Array.from({ length: underWay }, () => new HttpOrderClient(subject.port, '/orders', ''));
+        shops.push(subject);
+        opened.push(...clients);
+        const body = (idempotencyKey: string, index: number): string =>
+          JSON.stringify({ idempotencyKey, skuId: skuOf(index), buyerId: `buyer-${index % underWay}` });
+        return () => ordersPerCpuSecond(clients, seconds, () => subject.cpu(), body);
       };
-      const bare = await start('bare');
-      const guarded = await start('guarded');
-      try {
-        const { ours, rival } = await interleaved(
-          bench,
-          async () => ({
-            http: await ordersPerCpuSecond(product, 'http', seconds),
-            socket: await ordersPerCpuSecond(product, 'socket', seconds),
-          }),
-          async () => ({
-            bare: await rivalOrdersPerCpuSecond(bare, skuIds, seconds),
-            guarded: await rivalOrdersPerCpuSecond(guarded, skuIds, seconds),
-          }),
-        );
-        bench.log(`orders per core second: ours ${JSON.stringify(ours)}, rival ${JSON.stringify(rival)}`);
-        const rows = [
-          { via: 'http', kind: 'bare', rivalName: 'Express 5 + Prisma create per order (HTTP)' },
-          { via: 'socket', kind: 'bare', rivalName: 'Express 5 + Prisma create per order (socket)' },
-          { via: 'http', kind: 'guarded', rivalName: 'the same with a guarded decrement in its transaction (HTTP)' },
-        ] as const;
-        return rows.map(({ via, kind, rivalName }) =>
-          compare({
-            id: 'F19',
-            measure: `orders acknowledged (committed) per second and core, ours over ${via === 'http' ? 'HTTP' : 'a socket'}`,
-            rivalName,
-            goal: 20,
-            within: 'at least',
-            n: 256,
-            ours: ours.map((one) => one[via]),
-            rival: rival.map((one) => one[kind]),
-          }),
-        );
-      } finally {
-        await bare.stop();
-        await guarded.stop();
-      }
+      const [bare, guarded] = [await startRival('bare'), await startRival('guarded')];
+      const { ours, rival } = await interleaved(
+        bench,
+        async () => ({
+          http: await ordersPerCpuSecond(own.http, seconds, ownCpu, ownBody),
+          socket: await ordersPerCpuSecond(own.socket, seconds, ownCpu, ownBody),
+        }),
+        async () => ({ bare: await bare(), guarded: await guarded() }),
+      );
+      bench.log(`orders per core second: ours ${JSON.stringify(ours)}, rival ${JSON.stringify(rival)}`);
+      return orderFigures(ours, rival);
     } finally {
+      for (const client of opened) client.close();
+      for (const subject of shops) await subject.stop();
       await product.stop();
     }
   },
 };
+
+function orderFigures(
+  ours: readonly { http: number; socket: number }[],
+  rival: readonly { bare: number; guarded: number }[],
+): readonly Figure[] {
+  const rows = [
+    { via: 'http', kind: 'bare', rivalName: 'Express 5 + Prisma create per order (HTTP)' },
+    { via: 'socket', kind: 'bare', rivalName: 'Express 5 + Prisma create per order (socket)' },
+    { via: 'http', kind: 'guarded', rivalName: 'the same with a guarded decrement in its transaction (HTTP)' },
+  ] as const;
+  return rows.map(({ via, kind, rivalName }) =>
+    compare({
+      id: 'F19',
+      measure: `orders acknowledged (committed) per second and core, ours over ${via === 'http' ? 'HTTP' : 'a socket'}`,
+      rivalName,
+      goal: 20,
+      within: 'at least',
+      n: underWay,
+      ours: ours.map((one) => one[via]),
+      rival: rival.map((one) => one[kind]),
+    }),
+  );
+}
 
 const rivalShop = 'f19-rival';
 

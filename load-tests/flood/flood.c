@@ -358,6 +358,11 @@ static void onCommand(char *line) {
     sampleCount = 0;
     for (int i = 0; i < count; i++) viewers[i].marked = 0;
     printf("{\"ok\":true}\n");
+  } else if (strcmp(name, "mark") == 0) {
+    // From now on this text is looked for.
+    mark = strdup(line[4] == ' ' ? line + 5 : "");
+    for (int i = 0; i < count; i++) viewers[i].marked = 0;
+    printf("{\"ok\":true}\n");
   } else if (strcmp(name, "cover") == 0) {
     // Which viewers had which version first, for `b` versions after `a`.
     // A negative `a`: after the newest that anybody has.
@@ -432,7 +437,6 @@ static void options(int argc, char **argv) {
     else if (!strcmp(name, "ackEvery")) ackEvery = atoi(value);
     else if (!strcmp(name, "ackWithinMs")) ackWithinMs = atof(value);
     else if (!strcmp(name, "ackText")) ackText = value;
-    else if (!strcmp(name, "mark")) mark = value;
     else if (!strcmp(name, "parallel")) parallel = atoi(value);
     else if (!strcmp(name, "sampleEvery")) sampleEvery = atoi(value);
     else if (!strcmp(name, "rcvbuf")) rcvbuf = atoi(value);

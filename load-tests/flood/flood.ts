@@ -36,7 +36,14 @@ const tokens = textOf('tokens') === '' ? [] : readFileSync(textOf('tokens'), 'ut
 const speaksSocketIo = textOf('mode') !== 'ws';
 const viewers = Array.from({ length: numberOf('count', 1) }, (_, index) => new Viewer(index));
 const totals = { closed: 0, failed: 0, retries: 0, bytesBefore: 0, frames: 0, levels: 0, acks: 0 };
-const state = { storming: false, opening: 0, next: viewers.length, samples: [] as [number, number][], coverBase: 0 };
+const state = {
+  storming: false,
+  opening: 0,
+  next: viewers.length,
+  samples: [] as [number, number][],
+  coverBase: 0,
+  mark: '',
+};
 let covers: { count: number; firstMs: number; lastMs: number }[] = [];
 
 const bytes = (): number => viewers.reduce((sum, { socket }) => sum + (socket?.bytes ?? 0), 0) - totals.bytesBefore;
@@ -121,8 +128,7 @@ function takeLevels(viewer: Viewer, text: string, atMs: number): void {
     viewer.unacked += 1;
     if (viewer.unacked >= ackEvery) acknowledge(viewer);
   }
-  const mark = textOf('mark');
-  if (mark !== '' && viewer.markedAtMs === 0 && text.includes(mark)) viewer.markedAtMs = atMs;
+  if (state.mark !== '' && viewer.markedAtMs === 0 && text.includes(state.mark)) viewer.markedAtMs = atMs;
   const upTo = numberIn(text, '"upTo":', -1);
   if (upTo < 0) return;
   const sampleEvery = numberOf('sampleEvery');
@@ -219,10 +225,15 @@ function stats(): object {
   return { ready: readyCount(), closed, bytes: bytes(), frames, levels, acks, lostWrites: 0, cpuMs };
 }
 
-const commands: Readonly<Record<string, (a: number, b: number) => object | Promise<object>>> = {
+const commands: Readonly<Record<string, (a: number, b: number, text: string) => object | Promise<object>>> = {
   open: () => everybodyIsIn(numberOf('parallel', 200), false),
   storm,
   reset,
+  mark: (_a, _b, text) => {
+    state.mark = text;
+    for (const viewer of viewers) viewer.markedAtMs = 0;
+    return { ok: true };
+  },
   cover,
   stats,
   samples: () => ({ samples: state.samples }),
@@ -253,7 +264,10 @@ setInterval(() => {
 const answer = async (line: string): Promise<void> => {
   const [name = '', a = '0', b = '0'] = line.split(' ');
   const command = commands[name];
-  const answered = command === undefined ? { error: 'no such command' } : await command(Number(a), Number(b));
+  const answered =
+    command === undefined
+      ? { error: 'no such command' }
+      : await command(Number(a), Number(b), line.slice(name.length + 1));
   process.stdout.write(`${JSON.stringify(answered)}\n`);
 };
 const lines = createInterface({ input: process.stdin });

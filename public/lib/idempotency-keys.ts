@@ -81,3 +81,20 @@ function isPendingOrder(each: unknown): each is PendingOrder {
   const { key, lines, sinceMs } = each as Record<keyof PendingOrder, unknown>;
   return typeof key === 'string' && Array.isArray(lines) && typeof sinceMs === 'number';
 }
+
+/** The tab's own storage; in a program, or where the browser forbids it, one that lasts as long as the page. */
+export function storageHere(): TextStorage {
+  try {
+    // In a program there is none, and reading it may throw where it is forbidden.
+    const own: TextStorage | undefined = globalThis.sessionStorage;
+    if (own !== undefined) return own;
+  } catch {
+    // As where there is none.
+  }
+  const texts = new Map<string, string>();
+  return {
+    getItem: (name) => texts.get(name) ?? null,
+    setItem: (name, text) => void texts.set(name, text),
+    removeItem: (name) => void texts.delete(name),
+  };
+}

@@ -17,7 +17,8 @@ export function openSocket({ url, token }: { url: string; token?: string }): Sto
   return io(url === '' ? location.origin : url, {
     transports: ['websocket', 'polling'],
     tryAllTransports: true,
-    withCredentials: true,
+    // A token is enough; with cookies beside it, browsers refuse long polling to another origin.
+    withCredentials: token === undefined,
     reconnectionDelay: reconnectBackOff.firstMs,
     reconnectionDelayMax: reconnectBackOff.maxMs,
     randomizationFactor: 0.5,

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { wireError } from '../../contract/errors.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import type { Order } from '../../contract/orders.ts';
+import { PROTOCOL_VERSION } from '../../contract/protocol-version.ts';
 import type { HttpApi } from './http-api.ts';
 import type { StockSocket } from './stock-socket.ts';
 import { connect, type StockcastClient } from './stockcast-client.ts';
@@ -166,7 +167,7 @@ describe('connection', () => {
     socket.open();
     await vi.advanceTimersByTimeAsync(0);
     const [first, second] = socket.of('livestream:join');
-    expect(first).toMatchObject({ livestreamId: 'demo', lane: 'viewers', protocolVersion: 1 });
+    expect(first).toMatchObject({ livestreamId: 'demo', lane: 'viewers', protocolVersion: PROTOCOL_VERSION });
     expect(first).not.toHaveProperty('resume');
     expect(second).toMatchObject({ resume: { epoch: 1, upTo: 10 } });
     expect(client.state.connection.kind).toBe('live');
@@ -206,6 +207,21 @@ describe('connection', () => {
     await vi.advanceTimersByTimeAsync(2_000);
     expect(renewSession).toHaveBeenCalledOnce();
     expect(client.state).toMatchObject({ connection: { kind: 'live' }, buyerId: 'b2' });
+  });
+
+  test('[CL-3] a page that stood still hears first what waited for it; only silence after that is a dead connection', async () => {
+    start();
+    await join();
+    vi.setSystemTime(Date.now() + 40_000);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(client.state.connection).toEqual({ kind: 'live', stale: true });
+    socket.push('stock:heartbeat', heartbeat());
+    expect(client.state.connection).toEqual({ kind: 'live', stale: false });
+    vi.setSystemTime(Date.now() + 40_000);
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(client.state.connection).toEqual({ kind: 'live', stale: true });
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(client.state.connection.kind).toBe('reconnecting');
   });
 
   test('[VW-6] silence is stale, then the connection is opened anew', async () => {

@@ -7,9 +7,9 @@ import { PROTOCOL_VERSION } from '../../contract/protocol-version.ts';
 import { backOffMs } from './back-off.ts';
 import type { ClientOptions, ClientState } from './client-state.ts';
 import { FrameAcks } from './frame-acks.ts';
-import { judgeSilence, ResyncPolicy } from './freshness.ts';
+import { judgeSilence, ResyncPolicy, staleAfterMs } from './freshness.ts';
 import { createHttpApi, type HttpApi, isWireError } from './http-api.ts';
-import { newIdempotencyKey, PendingOrders } from './idempotency-keys.ts';
+import { newIdempotencyKey, PendingOrders, storageHere } from './idempotency-keys.ts';
 import { type Level, LevelStore } from './level-store.ts';
 import { isUnpaid, OrderBook } from './order-book.ts';
 import { OrderSender, type PlaceResult } from './order-sender.ts';
@@ -17,6 +17,8 @@ import { ServerClock } from './server-clock.ts';
 import { openSocket, reconnectBackOff, type StockSocket } from './stock-socket.ts';
 
 const tickMs = 200;
+/** A tick that is later than this means that the page itself stood still: nobody could be heard meanwhile. */
+const stoodStillMs = 3_000;
 const joinWithinMs = 8_000;
 const renewalsMax = 3;
 
@@ -46,6 +48,7 @@ export class StockcastClient {
     orders: [],
   };
   #heardAtMs = 0;
+  #tickedAtMs: number;
   #serverStale = false;
   #failures = 0;
   #comeBack: ReturnType<typeof setTimeout> | undefined;
@@ -55,6 +58,7 @@ export class StockcastClient {
     this.#options = options;
     this.#now = options.now ?? (() => Date.now());
     this.#random = options.random ?? (() => Math.random());
+    this.#tickedAtMs = this.#now();
     this.#resync = new ResyncPolicy(this.#random);
     this.#book = new OrderBook((orders) => this.#update({ orders }));
     this.#api = options.api ?? createHttpApi({ url: options.url, token: options.token });
@@ -66,7 +70,7 @@ export class StockcastClient {
       isLive: () => this.#state.connection.kind === 'live',
       api: this.#api,
       pending: new PendingOrders({
-        storage: options.storage ?? sessionStorage,
+        storage: options.storage ?? storageHere(),
         livestreamId: options.livestreamId,
         now: this.#now,
       }),
@@ -290,6 +294,10 @@ export class StockcastClient {
 
   #tick(): void {
     const nowMs = this.#now();
+    const lateMs = nowMs - this.#tickedAtMs - tickMs;
+    this.#tickedAtMs = nowMs;
+    // What came meanwhile is read after this; a connection that is really dead is found out as any other.
+    if (lateMs > stoodStillMs) this.#heardAtMs = Math.max(this.#heardAtMs, nowMs - staleAfterMs);
     this.#acknowledge(this.#acks.due(nowMs));
     if (this.#state.connection.kind !== 'live') return;
     this.#judge();

@@ -2,12 +2,12 @@ import type { ItemInfo } from '../../contract/livestreams.ts';
 import type { Order, OrderState } from '../../contract/orders.ts';
 import { boundsOf } from './units-left.ts';
 
-/** Units that count towards a limit: unpaid, paid and refunded ones, as the gate counts them; what expired or was cancelled does not. */
+/** Units that count towards a limit: unpaid, paid and refunded ones, as the gate counts them; what its buyer never got does not. */
 const counts: Record<OrderState, boolean> = {
   held: true,
   placed: true,
   paid: true,
-  refund_due: true,
+  refund_due: false,
   refunded: true,
   expired: false,
   cancelled: false,

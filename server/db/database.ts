@@ -1,6 +1,8 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { type ClientConfig, Pool } from 'pg';
 import { PrismaClient } from '../../generated/prisma/client.ts';
+import { CannotStart } from '../lib/cannot-start.ts';
+import { isDatabaseAway } from './driver-error.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { migrate } from './migrate.ts';
 
@@ -78,7 +80,15 @@ async function openServer(databaseUrl: string, options: DatabaseOptions): Promis
     options: '-c synchronous_commit=on',
   };
   const server = { url: databaseUrl, close: () => Promise.resolve() };
-  return connect(connection, 'postgresql', server, options);
+  try {
+    return await connect(connection, 'postgresql', server, options);
+  } catch (cause) {
+    if (!(cause instanceof Error) || !('code' in cause || isDatabaseAway(cause))) throw cause;
+    // The driver's words name the address, never the password.
+    throw new CannotStart(`PostgreSQL cannot be used: ${cause.message}. Is it running, and is DATABASE_URL right?`, {
+      cause,
+    });
+  }
 }
 
 async function connect(

@@ -4,9 +4,10 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writ
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CannotStart } from '../lib/cannot-start.ts';
 
 /** Another running process uses the folder. */
-export class FolderInUse extends Error {
+export class FolderInUse extends CannotStart {
   override readonly name = 'FolderInUse';
 }
 

@@ -1,5 +1,8 @@
 import * as z from 'zod/mini';
 import { errorTable, type WireError, wireError } from '../../contract/errors.ts';
+import { isDatabaseAway } from '../db/driver-error.ts';
+import { LedgerRefused, LedgerUnknown } from '../orders/order-ledger.ts';
+import { GateUnavailable } from '../stock/stock-engine.ts';
 import { HttpError } from './request.ts';
 
 /** Headers of every JSON answer, the same from Express and from the fast path. Nothing here is a page, and nothing may be stored. */
@@ -35,6 +38,7 @@ export function errorAnswer(error: WireError, requestId: string) {
 /** The wire's form of whatever was thrown; null: a bug of ours, which is `internal` for the client and a log line for us. */
 export function knownError(thrown: unknown): WireError | null {
   if (thrown instanceof HttpError) return thrown.error;
+  if (isAway(thrown)) return wireError('unavailable');
   if (thrown instanceof z.core.$ZodError) return wireError('bad_request', { issues: issuesOf(thrown) });
   if (!(thrown instanceof Error) || !('status' in thrown) || typeof thrown.status !== 'number') return null;
   if (thrown.status < 400 || thrown.status > 499) return null;
@@ -44,6 +48,12 @@ export function knownError(thrown: unknown): WireError | null {
   if (type.endsWith('.unsupported')) return wireError('unsupported_media_type');
   return wireError('bad_request', { issues: [{ path: '', message: readable[type] ?? 'the request is malformed' }] });
 }
+
+/** Gate or database cannot be asked: nobody's mistake, readiness and the periodic work tell the log, and the client comes again. */
+const isAway = (thrown: unknown): boolean =>
+  thrown instanceof GateUnavailable || thrown instanceof LedgerUnknown || isDatabaseAway(causeOf(thrown));
+
+const causeOf = (thrown: unknown): unknown => (thrown instanceof LedgerRefused ? thrown.cause : thrown);
 
 const readable: Readonly<Record<string, string>> = {
   'entity.parse.failed': 'the body is not valid JSON',

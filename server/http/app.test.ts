@@ -1,7 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { API_PREFIX, routes } from '../../contract/routes.ts';
+import { LedgerRefused, LedgerUnknown } from '../orders/order-ledger.ts';
+import { GateUnavailable } from '../stock/stock-engine.ts';
 import { bodyOf, codeOf, send, sendJson, sendRaw, startTestServer, type TestServer } from './http-test-kit.ts';
+import { createNodeServer, listen } from './node-server.ts';
 import { HttpError } from './request.ts';
 
 let server: TestServer;
@@ -70,15 +73,51 @@ describe('routes', () => {
   });
 
   test.each([
-    ['not HTTP at all', 'hello\r\n\r\n'],
-    ['a header without an end', `GET / HTTP/1.1\r\nhost: x\r\ncookie: ${'x'.repeat(40_000)}\r\n\r\n`],
-    ['two lengths', 'POST /api/v1/session HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef'],
-  ])('[HT-21] %s is refused and the server goes on', async (_what, bytes) => {
+    ['not HTTP at all', 'hello\r\n\r\n', '400 Bad Request', 'bad_request'],
+    [
+      'a header without an end',
+      `GET / HTTP/1.1\r\nhost: x\r\ncookie: ${'x'.repeat(40_000)}\r\n\r\n`,
+      '413 Payload Too Large',
+      'payload_too_large',
+    ],
+    [
+      'two lengths',
+      'POST /api/v1/session HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef',
+      '400 Bad Request',
+      'bad_request',
+    ],
+    [
+      'a length and chunks',
+      'POST /api/v1/session HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n',
+      '400 Bad Request',
+      'bad_request',
+    ],
+  ])('[HT-21] %s is refused and the server goes on', async (_what, bytes, status, code) => {
     server = await startTestServer();
     const text = await sendRaw(server.port, bytes);
-    expect(text).toMatch(/^HTTP\/1\.1 400 /);
-    expect(text).toContain('"code":"bad_request"');
+    expect(text.split('\r\n', 1)).toEqual([`HTTP/1.1 ${status}`]);
+    expect(text).toContain(`"code":"${code}"`);
     expect((await send(`${server.url}/healthz`)).status).toBe(200);
+  });
+
+  const prismaSays = (code: string) => Object.assign(new Error('prisma'), { code });
+  test.each([
+    ['a gate that is away', new GateUnavailable('away'), 503],
+    ['an outcome that nobody knows', new LedgerUnknown('silent'), 503],
+    ['a ledger that cannot be reached', new LedgerRefused('away', { cause: prismaSays('P1001') }), 503],
+    ['a database that cannot be reached', prismaSays('P1001'), 503],
+    ['a statement that is wrong', new LedgerRefused('syntax', { cause: prismaSays('P2010') }), 500],
+    ['a database that refuses a mistake of ours', prismaSays('P2003'), 500],
+  ])('[HT-24] %s is told apart from a bug', async (_what, error, status) => {
+    server = await startTestServer({ handlers: { listLivestreams: () => Promise.reject(error) } });
+    const answer = await send(`${server.url}${API_PREFIX}/livestreams`);
+    expect([answer.status, codeOf(answer)]).toEqual([status, status === 503 ? 'unavailable' : 'internal']);
+  });
+
+  test('[HT-25] an address that is taken is told in a sentence', async () => {
+    server = await startTestServer();
+    const second = createNodeServer(() => {});
+    await expect(listen(second, server.port, '127.0.0.1')).rejects.toThrow(/Port \d+ of 127\.0\.0\.1 is taken/);
   });
 
   test('[HT-2] a trusted proxy names the request, a stranger does not', async () => {

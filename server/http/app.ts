@@ -48,7 +48,7 @@ export function createHttpApp(deps: HttpDeps): Express {
   app.use(pageHeaders(config));
   app.use('/anchor', noReferrer);
   app.use('/docs', documents.pages);
-  app.use(pageRoutes(deps.folders));
+  app.use(pageRoutes(deps.folders, config.allowedOrigins));
   app.use(json, () => {
     throw new HttpError('route_not_found');
   });

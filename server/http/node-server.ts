@@ -1,7 +1,10 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { wireError } from '../../contract/errors.ts';
+import { type ErrorCode, wireError } from '../../contract/errors.ts';
+import { CannotStart } from '../lib/cannot-start.ts';
 import { errorAnswer, jsonHeaders } from './api-answer.ts';
+
+const headerBytesMax = 16_384;
 
 /** The node:http server with limits that no slow or endless request gets past. */
 export function createNodeServer(listener: RequestListener): Server {
@@ -12,36 +15,46 @@ export function createNodeServer(listener: RequestListener): Server {
       // Above the 60 s at which usual load balancers give up an idle connection: they must be the first to close.
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 5_000,
-      maxHeaderSize: 16_384,
+      maxHeaderSize: headerBytesMax,
     },
     listener,
   );
   server.maxHeadersCount = 100;
   // What is not HTTP at all still gets the one shape of an error.
-  server.on('clientError', (_error, socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (!socket.writable) {
       socket.destroy();
       return;
     }
-    const { status, body } = errorAnswer(
-      wireError('bad_request', { issues: [{ path: '', message: 'this is not an HTTP request' }] }),
-      'none',
-    );
+    const { code, message } = misunderstood[error.code ?? ''] ?? notHttp;
+    const { status, body } = errorAnswer(wireError(code, { issues: [{ path: '', message }] }), 'none');
     const text = JSON.stringify(body);
     const head = Object.entries({ ...jsonHeaders, 'content-length': Buffer.byteLength(text), connection: 'close' });
     socket.end(
-      `HTTP/1.1 ${status} Bad Request\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`,
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`,
     );
   });
   return server;
 }
 
-/** Listens; resolves with the port, which is the system's choice for 0. Rejects when the address is taken. */
+const notHttp = { code: 'bad_request', message: 'this is not an HTTP request' } as const;
+const misunderstood: Readonly<Record<string, { code: ErrorCode; message: string }>> = {
+  HPE_HEADER_OVERFLOW: { code: 'payload_too_large', message: `headers may have ${headerBytesMax} bytes in all` },
+  ERR_HTTP_REQUEST_TIMEOUT: { code: 'bad_request', message: 'the request did not arrive in time' },
+};
+
+/** Listens; resolves with the port, which is the system's choice for 0. Rejects, with a sentence for people, when the address is taken. */
 export function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const fail = (error: NodeJS.ErrnoException): void =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new CannotStart(`Port ${port} of ${host} is taken by another program; choose another one: PORT=${port + 1}`)
+          : error,
+      );
+    server.once('error', fail);
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.off('error', fail);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : port);
     });

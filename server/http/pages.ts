@@ -2,6 +2,7 @@ import { sep } from 'node:path';
 import compression from 'compression';
 import express, { type RequestHandler, type Response, type Router } from 'express';
 import helmet from 'helmet';
+import { corsHeaders } from './api-answer.ts';
 
 /** A browser's Host header, safe to be put into a header of ours. */
 const hostPattern = /^[a-z0-9.-]+(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i;
@@ -53,10 +54,14 @@ function socketSources(host: string | undefined): string {
 }
 
 /** The built pages and the demo's pictures. Files whose name carries a hash never change; pages are asked for anew each time. */
-export function pageRoutes(folders: { readonly pages: string; readonly demoAssets: string }): Router {
+export function pageRoutes(
+  folders: { readonly pages: string; readonly demoAssets: string },
+  allowedOrigins: readonly string[],
+): Router {
   const router = express.Router();
   router.use(compression({ threshold: 1_024 }));
   router.use('/assets/demo', express.static(folders.demoAssets, { maxAge: '1h', index: false, fallthrough: true }));
+  router.use('/client', forOtherPages(allowedOrigins));
   router.use(express.static(folders.pages, { setHeaders: cacheHeaders }));
   router.use((req, res, next) => {
     if (req.method !== 'GET' || !req.accepts('html')) {
@@ -68,13 +73,21 @@ export function pageRoutes(folders: { readonly pages: string; readonly demoAsset
   return router;
 }
 
+/** The client library: a module script of another origin is fetched with CORS. */
+function forOtherPages(allowedOrigins: readonly string[]): RequestHandler {
+  return (req, res, next) => {
+    res.set(corsHeaders(req.headers.origin, allowedOrigins));
+    next();
+  };
+}
+
 const hashedName = /-[\w-]{8,}\.\w+$/;
 
 function cacheHeaders(res: Response, path: string): void {
   const hashed = path.includes(`${sep}assets${sep}`) && hashedName.test(path);
   const policy = hashed
     ? 'public, max-age=31536000, immutable'
-    : path.endsWith('.html')
+    : path.endsWith('.html') || path.includes(`${sep}client${sep}`)
       ? 'no-cache'
       : 'public, max-age=3600';
   res.setHeader('Cache-Control', policy);

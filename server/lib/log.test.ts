@@ -20,8 +20,15 @@ test('[AC-14] no token, cookie or secret reaches a log line, wherever it stands'
   log.warn({ url: `/viewer/?livestream=demo#token=${token}`, page: '/pay/?order=o-1~abcdef&x=1' }, `opened ${token}`);
   log.error({ err: new Error(`refused Bearer ${token}`) }, 'in an error');
   log.error({ auth: [overlayToken], err: new Error(`not found: ${overlayToken}`) }, `opened ${overlayToken}`);
+  const driver = Object.assign(new Error('refused'), { code: '57P01', client: { password: 'hunter2' } });
+  log.error({ err: new Error('not stored', { cause: driver }) }, 'what libraries hang on errors');
   const text = lines.join('');
-  expect(lines).toHaveLength(4);
+  expect(lines).toHaveLength(5);
+  expect(text).not.toContain('hunter2');
+  expect(JSON.parse(lines[4] ?? '').err).toMatchObject({
+    message: 'not stored',
+    cause: { message: 'refused', code: '57P01' },
+  });
   expect(text).not.toContain('eyJ');
   expect(text).not.toContain('AAAA');
   expect(text).not.toContain('whsec_abc');

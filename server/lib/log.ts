@@ -20,6 +20,7 @@ export function createLog(config: { readonly logLevel: LevelWithSilent }, destin
   const options = {
     level: config.logLevel,
     base: null,
+    serializers: { err: errorText },
     redact: { paths: redacted, censor: '[redacted]' },
     hooks: { streamWrite: withoutTokens },
   };
@@ -27,6 +28,17 @@ export function createLog(config: { readonly logLevel: LevelWithSilent }, destin
   if (!process.stdout.isTTY) return pino(options);
   const transport = { target: 'pino-pretty', options: { colorize: true, translateTime: 'SYS:HH:MM:ss.l' } };
   return pino({ ...options, transport });
+}
+
+/**
+ * What a reader needs of an error, its causes included. Not whatever a library hangs on it: drivers add their connection with its settings,
+ * Redis clients the command with its arguments.
+ */
+function errorText(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+  const cause = error.cause === undefined ? {} : { cause: errorText(error.cause) };
+  return { type: error.name, message: error.message, ...code, stack: error.stack, ...cause };
 }
 
 /** The text with every token in it replaced. */

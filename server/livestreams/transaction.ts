@@ -1,4 +1,5 @@
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
+import { driverErrorOf } from '../db/driver-error.ts';
 
 export type Tx = Prisma.TransactionClient;
 
@@ -23,8 +24,7 @@ export async function inTransaction<Result>(prisma: PrismaClient, work: (tx: Tx)
 /** What the database said, where somebody acts on it. Raw statements and the client's own report the same thing differently. */
 export function databaseErrorOf(error: unknown): 'write_conflict' | 'unique_violation' | null {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return null;
-  const driver = error.meta?.['driverAdapterError'] as { cause?: { kind?: string } } | undefined;
-  const kind = driver?.cause?.kind;
+  const { kind } = driverErrorOf(error);
   if (error.code === 'P2034' || kind === 'TransactionWriteConflict') return 'write_conflict';
   if (error.code === 'P2002' || kind === 'UniqueConstraintViolation') return 'unique_violation';
   return null;

@@ -14,7 +14,10 @@ type Deps = {
   readonly ought: (livestreamId: string) => Promise<boolean>;
   readonly metrics: Pick<Metrics, 'rebuilds'>;
   readonly keyTtlMs: number;
-  readonly report: (event: { livestreamId: string; reason: RebuildReason; outcome: string; tookMs?: number }) => void;
+  readonly report: {
+    readonly rebuilt: (event: { livestreamId: string; reason: RebuildReason; epoch: number; tookMs: number }) => void;
+    readonly failed: (event: { livestreamId: string; reason: RebuildReason; error: unknown }) => void;
+  };
   readonly clock: { now(): number };
 };
 
@@ -39,7 +42,7 @@ export class GateKeeper {
     if (known !== undefined) return known;
     const rebuild = this.#ensureOpen(livestreamId, reason, afterEpoch)
       .catch((error: unknown): KeepOutcome => {
-        this.#deps.report({ livestreamId, reason, outcome: error instanceof Error ? error.message : String(error) });
+        this.#deps.report.failed({ livestreamId, reason, error });
         return 'away';
       })
       .finally(() => this.#underWay.delete(livestreamId));
@@ -66,7 +69,7 @@ export class GateKeeper {
       const loaded = await engine.load(livestreamId, begun.nonce, snapshot);
       if (loaded === 'loaded') {
         metrics.rebuilds.inc({ reason });
-        report({ livestreamId, reason, outcome: loaded, tookMs: clock.now() - startedAtMs });
+        report.rebuilt({ livestreamId, reason, epoch: snapshot.epoch, tookMs: clock.now() - startedAtMs });
         return 'open';
       }
     }

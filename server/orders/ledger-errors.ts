@@ -1,3 +1,4 @@
+import { driverErrorOf } from '../db/driver-error.ts';
 import { LedgerRefused, LedgerUnknown } from './order-ledger.ts';
 
 /** The database answered the statement with an error and has undone it. In a group, one order may be the reason for all of them. */
@@ -17,7 +18,7 @@ export class StatementRefused extends LedgerRefused {
 export function ledgerErrorOf(error: unknown): LedgerRefused | LedgerUnknown {
   if (error instanceof LedgerRefused || error instanceof LedgerUnknown) return error;
   const message = error instanceof Error ? error.message.trim() : String(error);
-  const { kind, sqlState } = driverCauseOf(error);
+  const { kind, sqlState } = driverErrorOf(error);
   const neverSent =
     kind === 'DatabaseNotReachable' ||
     kind === 'TlsConnectionError' ||
@@ -34,14 +35,3 @@ export function ledgerErrorOf(error: unknown): LedgerRefused | LedgerUnknown {
 /** A neighbour's doing: deadlock, write conflict, lock timeout, and the last defence of the counters. The same again may succeed. */
 export const isContention = (error: unknown): boolean =>
   error instanceof StatementRefused && ['40P01', '40001', '55P03', '23514'].includes(error.sqlState);
-
-/** Raw statements and the client's own queries report the driver's error in the same place. */
-function driverCauseOf(error: unknown): { kind: string | null; sqlState: string | null } {
-  const meta = (error as { meta?: { driverAdapterError?: { cause?: Record<string, unknown> } } } | null)?.meta;
-  const cause = meta?.driverAdapterError?.cause ?? {};
-  const { kind, originalCode } = cause;
-  return {
-    kind: typeof kind === 'string' ? kind : null,
-    sqlState: typeof originalCode === 'string' && /^[0-9A-Z]{5}$/.test(originalCode) ? originalCode : null,
-  };
-}

@@ -239,26 +239,31 @@ describeWithDatabases('transitions', ({ database }) => {
     const plain = await commitOrder(ledger(), newOrder(id, { tea: 2 }));
     await ledger().pay(payment(plain.orderId));
     await commitOrder(ledger(), newOrder(id, { tea: 1 }));
-    const transitions = await ledger().recentTransitions(id, 60_000);
-    const told = Object.fromEntries(transitions.map(({ rid, order: { state, takes } }) => [rid, `${state} ${takes}`]));
-    expect(told).toEqual({
-      [order.orderId]: 'expired pay',
-      [late.orderId]: 'expired pay',
-      [one.rid]: 'paid hold',
-      [two.rid]: 'paid hold',
-      [plain.orderId]: 'paid hold',
-    });
-    const states = await ledger().resolve(id, [order.orderId, one.rid, plain.orderId]);
-    expect(Object.fromEntries(states.map(({ rid, state }) => [rid, state]))).toEqual({
+    const back = await commitOrder(ledger(), newOrder(id, { tea: 1 }));
+    await ledger().pay(payment(back.orderId, 500));
+    await ledger().refund(back.orderId, 'operator', 'sent back');
+    const unsold = await commitOrder(ledger(), newOrder(id, { tea: 1 }));
+    await ledger().cancel(unsold.orderId, 'buyer');
+    await ledger().pay(payment(unsold.orderId, 500));
+    await ledger().refund(unsold.orderId, 'operator', 'came too late');
+    const told = {
       [order.orderId]: 'expired',
+      [late.orderId]: 'expired',
       [one.rid]: 'paid',
+      [two.rid]: 'paid',
       [plain.orderId]: 'paid',
-    });
+      // Sold, and given back by the pool's `returned`; the other one was never sold.
+      [back.orderId]: 'paid',
+      [unsold.orderId]: 'cancelled',
+    };
+    const stateOf = (resolutions: readonly { rid: string; state: string }[]) =>
+      Object.fromEntries(resolutions.map(({ rid, state }) => [rid, state]));
+    expect(stateOf(await ledger().recentResolutions(id, 60_000))).toEqual(told);
+    expect(stateOf(await ledger().resolve(id, Object.keys(told)))).toEqual(told);
     // To its buyer the order is paid, all the same.
-    expect(await ledger().findByRids([order.orderId, one.rid])).toMatchObject([
-      { orderId: order.orderId, state: 'paid' },
-    ]);
-    expect(await ledger().recentTransitions(id, 0)).toEqual([]);
+    expect(await ledger().find(order.orderId)).toMatchObject({ orderId: order.orderId, state: 'paid' });
+    expect(await ledger().find(one.rid)).toBeNull();
+    expect(await ledger().recentResolutions(id, 0)).toEqual([]);
   });
 
   test('[OL-25] the picture for a rebuild holds every item, hold, counted unit and key, behind a new epoch', async () => {
@@ -274,6 +279,11 @@ describeWithDatabases('transitions', ({ database }) => {
     await ledger().cancel(cancelled ?? '', 'buyer');
     await ledger().pay(payment(refunded ?? '', 2_000));
     await ledger().refund(refunded ?? '', 'operator', 'test');
+    // Money that came when there were no units bought none, also after it has been refunded.
+    const unsold = await commitOrder(ledger(), newOrder(id, { tea: 1 }, { deviceId: 'phone' }));
+    await ledger().cancel(unsold.orderId, 'buyer');
+    await ledger().pay(payment(unsold.orderId, 500));
+    await ledger().refund(unsold.orderId, 'operator', 'too late');
     await ledger().resolve(id, [makeRid(Date.now())]);
     const picture = await ledger().fenceAndRead(id, 60_000);
     expect(picture).toMatchObject({
@@ -313,6 +323,7 @@ describeWithDatabases('transitions', ({ database }) => {
       [paid ?? '']: 'settled',
       [cancelled ?? '']: 'closed',
       [refunded ?? '']: 'settled',
+      [unsold.orderId]: 'settled',
       [waiting.orderId]: 'placed',
     });
     // Keys past the window are forgotten, those of open orders never.

@@ -9,7 +9,7 @@ import { sweepExpired } from './expiry-sweep.ts';
 import type { GateFollower } from './gate-follower.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import type { LedgerOrder, OrderLedger } from './order-ledger.ts';
-import { followLedger } from './tail.ts';
+import { LedgerTail } from './tail.ts';
 
 type Deps = {
   readonly engine: StockEngine;
@@ -49,6 +49,8 @@ export type OrderJobs = {
 export function startOrderJobs(deps: Deps): OrderJobs {
   const { intervals, report } = deps;
   const asked = new Set<string>();
+  const measured = new Set<string>();
+  const ledgerTail = new LedgerTail(deps);
   const sweep = runPeriodically(
     intervals.sweepMs,
     () => sweepExpired(deps),
@@ -56,12 +58,18 @@ export function startOrderJobs(deps: Deps): OrderJobs {
   );
   const tail = runPeriodically(
     intervals.tailMs,
-    () => tailActive(deps),
+    () => tailActive(deps, ledgerTail),
     (error) => report.error('tail', error),
   );
+  let stopping = false;
+  // A check waits some seconds for attempts in flight: a stop does not wait for that, and nothing is called drift because of it.
+  const waitUnlessStopping = async (ms: number): Promise<void> => {
+    if (!stopping) await deps.wait(ms);
+    if (stopping) throw new Stopping();
+  };
   const drift = runPeriodically(
     intervals.driftMs,
-    () => driftActive(deps, asked),
+    () => driftActive({ ...deps, wait: waitUnlessStopping }, asked, measured),
     (error) => report.error('drift check', error),
   );
   return {
@@ -70,17 +78,23 @@ export function startOrderJobs(deps: Deps): OrderJobs {
       drift.kick();
     },
     async stop() {
+      stopping = true;
       await Promise.all([sweep, tail, drift].map((job: Periodic) => job.stop()));
     },
   };
 }
 
-async function tailActive(deps: Deps): Promise<void> {
+class Stopping extends Error {
+  override readonly name = 'Stopping';
+}
+
+async function tailActive(deps: Deps, ledgerTail: LedgerTail): Promise<void> {
   const active = await deps.catalogue.active();
+  ledgerTail.keepOnly(new Set(active.map(({ livestreamId }) => livestreamId)));
   deps.metrics.refundDue.set(await deps.ledger.countRefundDue());
   const rounds = await Promise.allSettled(
     active.map(async ({ livestreamId, state }) => {
-      await followLedger(deps, livestreamId);
+      await ledgerTail.follow(livestreamId);
       if (state === 'ended') await archiveWhenEmpty(deps, livestreamId);
     }),
   );
@@ -104,8 +118,25 @@ export async function archiveWhenEmpty(
   deps.onArchived(livestreamId);
 }
 
-async function driftActive(deps: Deps, asked: Set<string>): Promise<void> {
-  const livestreamIds = asked.size > 0 ? [...asked] : (await deps.catalogue.active()).map((one) => one.livestreamId);
+async function driftActive(deps: Deps, asked: Set<string>, measured: Set<string>): Promise<void> {
+  const soon = [...asked];
   asked.clear();
-  for (const livestreamId of livestreamIds) await checkDrift({ ...deps, report: deps.report.drift }, livestreamId);
+  const livestreamIds = soon.length > 0 ? soon : (await deps.catalogue.active()).map((one) => one.livestreamId);
+  for (const livestreamId of livestreamIds) {
+    try {
+      await checkDrift({ ...deps, report: deps.report.drift }, livestreamId);
+      measured.add(livestreamId);
+    } catch (error) {
+      if (error instanceof Stopping) return;
+      // One livestream's trouble must not keep the others waiting.
+      deps.report.error('drift check', error);
+    }
+  }
+  if (soon.length > 0) return;
+  // A livestream that is gone has no drift: its name must not stay in the metrics for ever.
+  for (const livestreamId of measured) {
+    if (livestreamIds.includes(livestreamId)) continue;
+    measured.delete(livestreamId);
+    deps.metrics.driftUnits.remove({ livestream: livestreamId });
+  }
 }

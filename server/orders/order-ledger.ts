@@ -54,6 +54,11 @@ export class LedgerUnknown extends Error {
 /** A state that the gate has to follow (A2): `settle` for paid, `release` for the others. */
 export type Transition = { readonly rid: string; readonly livestreamId: string; readonly order: LedgerOrder };
 
+/**
+ * What became of one attempt, told as the gate has to follow it: void → release and unbind · held, placed → confirm · paid → settle ·
+ * anything else → release. An order that was paid with the units of another attempt (A4) has given its own place back; so has one
+ * whose money was refunded because it never had units.
+ */
 export type Resolution = {
   readonly rid: string;
   readonly state: OrderState | 'void';
@@ -105,7 +110,6 @@ export type OrderLedger = {
   resolve(livestreamId: string, rids: readonly string[]): Promise<readonly Resolution[]>;
 
   find(orderId: string): Promise<LedgerOrder | null>;
-  findByRids(rids: readonly string[]): Promise<readonly LedgerOrder[]>;
   /** Newest first, at most 100. */
   ordersOfBuyer(livestreamId: string, buyerId: string): Promise<readonly LedgerOrder[]>;
   /** For operators: newest first, keyset pagination by the last orderId of the page before. */
@@ -154,8 +158,8 @@ export type OrderLedger = {
     items: readonly ItemDefinition[];
   } | null>;
 
-  /** A3: transitions of the last `withinMs` by PostgreSQL's clock, for gate operations that a dead node left undone. */
-  recentTransitions(livestreamId: string, withinMs: number): Promise<readonly Transition[]>;
+  /** A3: attempts that left `held` or `placed` in the last `withinMs` by PostgreSQL's clock, oldest first: what a dead node left undone. */
+  recentResolutions(livestreamId: string, withinMs: number): Promise<readonly Resolution[]>;
 
   /** B2: locks the livestream's items, epoch + 1, then reads everything in later statements of the same transaction. null: no such livestream. */
   fenceAndRead(livestreamId: string, keyWindowMs: number): Promise<GateSnapshot | null>;

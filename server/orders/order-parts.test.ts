@@ -3,9 +3,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { runPeriodically } from '../lib/periodic.ts';
 import { createMetrics } from '../metrics/metrics.ts';
-import type { ReserveOutcome, ReserveRequest } from '../stock/stock-engine.ts';
+import type { ReserveOutcome, ReserveRequest, StockEngine } from '../stock/stock-engine.ts';
 import { GateUnavailable } from '../stock/stock-engine.ts';
 import { GateFollower } from './gate-follower.ts';
+import type { GateKeeper } from './gate-keeper.ts';
+import { startOrderJobs } from './order-jobs.ts';
+import type { OrderLedger } from './order-ledger.ts';
 import { addUp } from './place-order.ts';
 import { GateOverloaded, ReserveBatcher } from './reserve-batcher.ts';
 import { makeRid } from './rid.ts';
@@ -140,4 +143,39 @@ test('[OR-13] periodic work never overlaps, survives a failed run, and stop wait
   const after = runs;
   await wait(20);
   expect(runs).toBe(after);
+});
+
+test('[OR-14] a drift check that pauses does not hold up a stop, and calls nothing drift because of it', async () => {
+  const item = { skuId: 'tea', allotted: 5, sold: 0, returned: 0, poolRev: 1, termsRev: 1 };
+  const level = { ...item, version: 1, available: 5, held: 0, status: 'on_sale' } as const;
+  const counts = { ...item, held: 1, heldByOrders: 1, soldByOrders: 0 };
+  const engine: Partial<StockEngine> = {
+    read: async () => ({ epoch: 1, version: 1, infoRev: 1, items: [level] }),
+    holds: async () => [],
+  };
+  const ledger: Partial<OrderLedger> = { audit: async () => ({ epoch: 1, infoRev: 1, items: [counts] }) };
+  const reported: unknown[] = [];
+  const pauses: (() => void)[] = [];
+  const never = 3_600_000;
+  const jobs = startOrderJobs({
+    engine: engine as StockEngine,
+    ledger: ledger as OrderLedger,
+    catalogue: { active: async () => [], archive: async () => {} },
+    follower: new GateFollower({ engine: engine as StockEngine, onError: (error) => reported.push(error) }),
+    keeper: { ensureOpen: async () => 'open' } as unknown as GateKeeper,
+    metrics: createMetrics(),
+    clock: { now: () => 0 },
+    wait: () => new Promise((resolve) => pauses.push(resolve)),
+    onOrderChanged: () => {},
+    onArchived: () => {},
+    report: { error: (_job, error) => reported.push(error), drift: (event) => reported.push(event) },
+    intervals: { sweepMs: never, tailMs: never, driftMs: never },
+  });
+  jobs.checkDriftSoon('live');
+  await expect.poll(() => pauses.length).toBe(1);
+  const stopped = jobs.stop();
+  pauses[0]?.();
+  await stopped;
+  expect(pauses).toHaveLength(1);
+  expect(reported).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Order } from '../../contract/orders.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createSeldom } from '../lib/seldom.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ItemDefinition, StockEngine } from '../stock/stock-engine.ts';
@@ -28,6 +29,9 @@ type Deps = {
   readonly keyTtlMs: number;
 };
 
+/** What goes on failing while gate or ledger is away is told once in this time. */
+const sameNewsMs = 30_000;
+
 export type OrderPath = {
   readonly orders: OrderService;
   /** Puts committed items at the gate; never rejects, the tail repeats it (A5). */
@@ -51,10 +55,14 @@ export function startOrderPath(deps: Deps): OrderPath {
   let listener: ((order: Order, buyerId: string) => void) | undefined;
   const onOrderChanged = (order: LedgerOrder) => listener?.(wireOrder(order), order.buyerId);
 
+  const seldom = createSeldom({ clock, everyMs: sameNewsMs });
   const commit = new GroupCommit({ ledger, metrics, queueLengthMax: limits.ledgerQueueMax });
   const follower = new GateFollower({
     engine,
-    onError: (error) => log.warn({ err: error }, 'the gate did not hear of a change; the tail repeats it'),
+    onError: (error) =>
+      seldom('follower', (untold) =>
+        log.warn({ err: error, untold }, 'the gate did not hear of a change; the tail repeats it'),
+      ),
   });
   const keeper = new GateKeeper({
     engine,
@@ -62,7 +70,13 @@ export function startOrderPath(deps: Deps): OrderPath {
     ought: async (livestreamId) => (await catalogue.active()).some((one) => one.livestreamId === livestreamId),
     metrics,
     keyTtlMs: deps.keyTtlMs,
-    report: (event) => log.info(event, 'gate rebuilt from the ledger'),
+    report: {
+      rebuilt: (event) => log.info(event, 'gate rebuilt from the ledger'),
+      failed: ({ error, ...event }) =>
+        seldom(`keeper ${event.livestreamId}`, (untold) =>
+          log.warn({ ...event, err: error, untold }, 'the gate could not be rebuilt; it is tried again'),
+        ),
+    },
     clock,
   });
   const takeOver: OrderPath['takeOver'] = async (livestreamId, { items, infoRev }) => {
@@ -86,7 +100,8 @@ export function startOrderPath(deps: Deps): OrderPath {
     onOrderChanged,
     onArchived: (livestreamId) => log.info({ livestreamId }, 'livestream archived'),
     report: {
-      error: (job, error) => log.warn({ err: error, job }, 'a periodic job failed; it goes on'),
+      error: (job, error) =>
+        seldom(job, (untold) => log.warn({ err: error, job, untold }, 'a periodic job failed; it goes on')),
       drift: (event) => log.error(event, 'gate and ledger have drifted apart'),
     },
     intervals: orderJobIntervals,

@@ -14,7 +14,7 @@ import { GateOverloaded } from './reserve-batcher.ts';
 
 export type PlaceDeps = {
   readonly gate: Pick<ReserveBatcher, 'reserve'>;
-  readonly ledger: Pick<OrderLedger, 'findByRids'>;
+  readonly ledger: Pick<OrderLedger, 'find'>;
   /** Group commit: one promise an order; rejects with LedgerRefused, LedgerOverloaded or LedgerUnknown. */
   readonly append: (order: NewOrder) => Promise<AppendOutcome>;
   readonly follower: Pick<GateFollower, 'confirm' | 'release'>;
@@ -124,11 +124,11 @@ async function appendReserved(
   reserved: { readonly takes: 'hold' | 'pay'; readonly epoch: number },
 ): Promise<Attempt> {
   const { rid } = request;
+  const { takes, epoch } = reserved;
+  let outcome: AppendOutcome;
   try {
     const holdTtlMs = await deps.holdTtlMsOf(livestreamId);
-    const { takes, epoch } = reserved;
-    const outcome = await deps.append({ ...request, livestreamId, takes, epoch, holdTtlMs });
-    return await afterAppend(deps, livestreamId, request, { outcome, epoch });
+    outcome = await deps.append({ ...request, livestreamId, takes, epoch, holdTtlMs });
   } catch (error) {
     if (error instanceof LedgerUnknown) {
       // O5: it may have been committed. Only resolve may give these units back: the tail does, once the pending lease has ended.
@@ -139,6 +139,7 @@ async function appendReserved(
     const code = error instanceof Error && error.name === 'LedgerOverloaded' ? 'overloaded' : 'unavailable';
     return answer(refused(wireError(code)));
   }
+  return afterAppend(deps, livestreamId, request, { outcome, epoch });
 }
 
 async function afterAppend(
@@ -173,8 +174,8 @@ async function afterAppend(
 /** O7: held or later → that order; pending → what the ledger says now; nothing there yet → in_progress. */
 async function answerKnown(deps: PlaceDeps, rid: string): Promise<PlaceOutcome> {
   try {
-    const [order] = await deps.ledger.findByRids([rid]);
-    return order === undefined ? refused(wireError('in_progress')) : accepted(deps, 'duplicate', order);
+    const order = await deps.ledger.find(rid);
+    return order === null ? refused(wireError('in_progress')) : accepted(deps, 'duplicate', order);
   } catch {
     return refused(wireError('unavailable'));
   }

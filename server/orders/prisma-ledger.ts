@@ -8,6 +8,8 @@ import type {
   AppendOutcome,
   LedgerAudit,
   LedgerOrder,
+  LedgerRefused,
+  LedgerUnknown,
   NewOrder,
   OrderLedger,
   PayOutcome,
@@ -20,6 +22,8 @@ type Settings = {
   readonly prisma: Pick<PrismaClient, '$queryRaw'>;
   /** For the jitter of retries: 0 ≤ random() < 1. */
   readonly random?: () => number;
+  /** Hears of every statement that failed in the end, beside whoever asked for it. */
+  readonly onFailure?: (error: LedgerRefused | LedgerUnknown) => void;
 };
 
 type PayReply =
@@ -42,7 +46,7 @@ const attemptsMax = 4;
  * rules; nothing is decided here. Contention (deadlock, write conflict, lock timeout) is tried again with jitter, four times in all.
  * Every method rejects with `LedgerRefused` or `LedgerUnknown` only.
  */
-export function createPrismaLedger({ prisma, random = Math.random }: Settings): OrderLedger {
+export function createPrismaLedger({ prisma, random = Math.random, onFailure = () => {} }: Settings): OrderLedger {
   /** One statement with one column `json` and at most one row. Our own functions make that text, so its shape is known. */
   async function ask<Reply>(sql: Prisma.Sql, attempts = attemptsMax): Promise<Reply | null> {
     for (let attempt = 1; ; attempt += 1) {
@@ -51,7 +55,10 @@ export function createPrismaLedger({ prisma, random = Math.random }: Settings): 
         return typeof row?.json === 'string' ? (JSON.parse(row.json) as Reply) : null;
       } catch (error) {
         const ledgerError = ledgerErrorOf(error);
-        if (attempt === attempts || !isContention(ledgerError)) throw ledgerError;
+        if (attempt === attempts || !isContention(ledgerError)) {
+          onFailure(ledgerError);
+          throw ledgerError;
+        }
         await sleep(random() * 10 * 2 ** attempt);
       }
     }
@@ -71,7 +78,6 @@ export function createPrismaLedger({ prisma, random = Math.random }: Settings): 
       list<Resolution>(Prisma.sql`SELECT stockcast_resolve(${livestreamId}, ${[...rids]}::text[]) AS json`, 1),
 
     find: async (orderId) => (await ask<LedgerOrder>(oneOrder(orderId))) ?? null,
-    findByRids: (rids) => list<LedgerOrder>(ordersWhere(Prisma.sql`o.id = ANY (${[...rids]}::text[])`, rids.length)),
     ordersOfBuyer: (livestreamId, buyerId) =>
       list<LedgerOrder>(ordersWhere(Prisma.sql`o.livestream_id = ${livestreamId} AND o.buyer_id = ${buyerId}`, 100)),
     orders: (filter) => list<OrderForOperator>(ordersForOperators(filter)),
@@ -96,8 +102,8 @@ export function createPrismaLedger({ prisma, random = Math.random }: Settings): 
         Prisma.sql`SELECT stockcast_refund(${orderId}, ${actor}, ${reason}) AS json`,
       ),
 
-    recentTransitions: (livestreamId, withinMs) =>
-      list<Transition>(Prisma.sql`SELECT stockcast_recent_transitions(${livestreamId}, ${withinMs}::bigint) AS json`),
+    recentResolutions: (livestreamId, withinMs) =>
+      list<Resolution>(Prisma.sql`SELECT stockcast_recent_resolutions(${livestreamId}, ${withinMs}::bigint) AS json`),
     fenceAndRead: (livestreamId, keyWindowMs) =>
       ask<GateSnapshot>(Prisma.sql`SELECT stockcast_fence(${livestreamId}, ${keyWindowMs}::bigint) AS json`),
     audit: (livestreamId) => ask<LedgerAudit>(Prisma.sql`SELECT stockcast_audit(${livestreamId}) AS json`),

@@ -1,39 +1,69 @@
+import type { Clock } from '../lib/clock.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
 import type { GateFollower } from './gate-follower.ts';
 import type { GateKeeper } from './gate-keeper.ts';
-import type { LedgerOrder, OrderLedger } from './order-ledger.ts';
+import type { OrderLedger, Resolution } from './order-ledger.ts';
 
 type Deps = {
-  readonly engine: Pick<StockEngine, 'overdue' | 'read' | 'putItems' | 'prune'>;
-  readonly ledger: Pick<OrderLedger, 'resolve' | 'findByRids' | 'recentTransitions' | 'revisions' | 'definitions'>;
+  readonly engine: Pick<StockEngine, 'overdue' | 'holds' | 'read' | 'putItems' | 'prune'>;
+  readonly ledger: Pick<OrderLedger, 'resolve' | 'recentResolutions' | 'revisions' | 'definitions'>;
   readonly follower: Pick<GateFollower, 'confirm' | 'settle' | 'release'>;
   readonly keeper: Pick<GateKeeper, 'ensureOpen'>;
+  readonly clock: Clock;
 };
 
-const overdueMax = 500;
+/** Attempts in one question to the ledger. */
+const resolveMax = 500;
 const pruneMax = 2_000;
 
-/** Transitions are repeated for this long: several rounds of the tail, so that one round that fails loses nothing. */
-const transitionWindowMs = 5_000;
+/** What became of attempts is repeated for this long: several rounds, so that one round that fails loses nothing. */
+const repeatWindowMs = 5_000;
+/** After a longer pause than this (a start, Redis or PostgreSQL away) a change may have left the window unseen. */
+const pauseMaxMs = repeatWindowMs - 1_000;
 
 /**
  * The tail (A3): whatever the gate has missed of the ledger, because a node died or a call failed, is applied again within a second.
- * Everything here is idempotent, so every node may run it.
+ * Two ways: usually the changes of the last seconds are repeated; in the first round, and in the first after a pause, every hold of the
+ * gate is compared instead (I3). Everything here is idempotent, so every node may run it.
  */
-export async function followLedger(deps: Deps, livestreamId: string): Promise<void> {
-  if (!(await compareRevisions(deps, livestreamId))) return;
-  const [overdue, recent] = await Promise.all([
-    deps.engine.overdue(livestreamId, overdueMax),
-    deps.ledger.recentTransitions(livestreamId, transitionWindowMs),
-  ]);
-  const pending = overdue.filter(({ state }) => state === 'pending').map(({ rid }) => rid);
-  const confirmed = overdue.filter(({ state }) => state !== 'pending').map(({ rid }) => rid);
-  await Promise.all([
-    resolveAttempts(deps, livestreamId, pending),
-    compareWithLedger(deps, livestreamId, confirmed),
-    ...recent.map(({ rid, order }) => applyState(deps, livestreamId, rid, order)),
-  ]);
-  await deps.engine.prune(livestreamId, pruneMax);
+export class LedgerTail {
+  readonly #deps: Deps;
+  /** Beginning of the last whole round of each livestream. */
+  readonly #wholeAtMs = new Map<string, number>();
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** One round. Rejects if gate or ledger cannot be asked; the next round then makes up for it. */
+  async follow(livestreamId: string): Promise<void> {
+    const { engine, ledger, clock } = this.#deps;
+    const startedAtMs = clock.now();
+    if (!(await compareRevisions(this.#deps, livestreamId))) return;
+    const beforeMs = this.#wholeAtMs.get(livestreamId);
+    const paused = beforeMs === undefined || startedAtMs - beforeMs > pauseMaxMs;
+    const [overdue, changed] = await Promise.all([
+      engine.overdue(livestreamId, resolveMax),
+      paused ? [] : ledger.recentResolutions(livestreamId, repeatWindowMs),
+    ]);
+    const suspects = new Set(overdue.map(({ rid }) => rid));
+    if (paused) {
+      // A pending attempt is somebody's until its lease has ended: then it is overdue.
+      const holds = await engine.holds(livestreamId);
+      for (const { rid, state } of holds) if (state !== 'pending') suspects.add(rid);
+    }
+    await Promise.all(changed.map((resolution) => applyResolution(this.#deps, livestreamId, resolution)));
+    await resolveAttempts(this.#deps, livestreamId, [...suspects]);
+    await engine.prune(livestreamId, pruneMax);
+    this.#wholeAtMs.set(livestreamId, startedAtMs);
+  }
+
+  /** Forgets livestreams that are not among these. */
+  keepOnly(livestreamIds: ReadonlySet<string>): void {
+    for (const livestreamId of this.#wholeAtMs.keys()) {
+      if (!livestreamIds.has(livestreamId)) this.#wholeAtMs.delete(livestreamId);
+    }
+  }
 }
 
 /** B4 and A5: an epoch that differs means a rebuild; pools and terms whose revision the gate has not got are sent again. */
@@ -59,47 +89,22 @@ async function compareRevisions(deps: Deps, livestreamId: string): Promise<boole
   return true;
 }
 
-/** O6: decides attempts of unknown outcome. void → the units and the key are free; else the gate takes over the ledger's state. */
-export async function resolveAttempts(
-  deps: Pick<Deps, 'ledger' | 'follower'>,
-  livestreamId: string,
-  rids: readonly string[],
-): Promise<void> {
-  if (rids.length === 0) return;
-  const resolutions = await deps.ledger.resolve(livestreamId, rids);
-  await Promise.all(
-    resolutions.map(({ rid, state, expiresAtMs }) => {
-      if (state === 'void') return deps.follower.release(livestreamId, { rid, unbind: true });
-      if (state === 'paid') return deps.follower.settle(livestreamId, rid);
-      if ((state === 'held' || state === 'placed') && expiresAtMs !== null) {
-        return deps.follower.confirm(livestreamId, { rid, expiresAtMs });
-      }
-      return deps.follower.release(livestreamId, { rid, unbind: false });
-    }),
-  );
+/** O6: decides attempts of unknown outcome, and tells the gate what became of the others. */
+async function resolveAttempts(deps: Deps, livestreamId: string, rids: readonly string[]): Promise<void> {
+  for (let first = 0; first < rids.length; first += resolveMax) {
+    const resolutions = await deps.ledger.resolve(livestreamId, rids.slice(first, first + resolveMax));
+    await Promise.all(resolutions.map((resolution) => applyResolution(deps, livestreamId, resolution)));
+  }
 }
 
-/** Holds whose expiry has passed by the gate's hint: the ledger knows what became of them. */
-async function compareWithLedger(deps: Deps, livestreamId: string, rids: readonly string[]): Promise<void> {
-  if (rids.length === 0) return;
-  const orders = await deps.ledger.findByRids(rids);
-  const found = new Set(orders.map(({ orderId }) => orderId));
-  await Promise.all(orders.map((order) => applyState(deps, livestreamId, order.orderId, order)));
-  const lost = rids.filter((rid) => !found.has(rid));
-  await resolveAttempts(deps, livestreamId, lost);
-}
-
-async function applyState(
+/** The gate takes over the ledger's state; the key of a void attempt is free again. */
+async function applyResolution(
   { follower }: Pick<Deps, 'follower'>,
   livestreamId: string,
-  rid: string,
-  order: LedgerOrder,
+  { rid, state, expiresAtMs }: Resolution,
 ): Promise<void> {
-  if (order.state === 'held' || order.state === 'placed') return;
-  // An order that took its units on payment was settled under the rid of that payment (A4): its own place is given back.
-  if ((order.state === 'paid' || order.state === 'refunded') && order.takes === 'hold') {
-    await follower.settle(livestreamId, rid);
-  } else {
-    await follower.release(livestreamId, { rid, unbind: false });
-  }
+  if (state === 'paid') await follower.settle(livestreamId, rid);
+  else if ((state === 'held' || state === 'placed') && expiresAtMs !== null) {
+    await follower.confirm(livestreamId, { rid, expiresAtMs });
+  } else await follower.release(livestreamId, { rid, unbind: state === 'void' });
 }

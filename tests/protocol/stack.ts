@@ -15,7 +15,7 @@ import type { LedgerOrder, NewOrder } from '../../server/orders/order-ledger.ts'
 import { createPrismaLedger } from '../../server/orders/prisma-ledger.ts';
 import { ReserveBatcher } from '../../server/orders/reserve-batcher.ts';
 import { makeRid } from '../../server/orders/rid.ts';
-import { followLedger } from '../../server/orders/tail.ts';
+import { LedgerTail } from '../../server/orders/tail.ts';
 import type { ItemDefinition, StockEngine } from '../../server/stock/stock-engine.ts';
 
 /** What a test lets go wrong between the parts; everything is healthy unless a test sets it. */
@@ -103,9 +103,10 @@ export async function startStack({
     ought: async (id) => (await catalogue.active()).some((one) => one.livestreamId === id),
     metrics,
     keyTtlMs: 3_600_000,
-    report: () => {},
+    report: { rebuilt: () => {}, failed: ({ error }) => void errors.push(error) },
     clock: { now: () => Date.now() },
   });
+  const ledgerTail = new LedgerTail({ engine: gate, ledger, follower, keeper, clock });
   const service = new GateOrderService({
     gate: new ReserveBatcher({ engine: gate, metrics, queueLengthMax: 10_000 }),
     ledger,
@@ -155,7 +156,7 @@ export async function startStack({
     pay: (orderId: string, amountMinor: number, paymentId = `pay-${orderId}`) =>
       service.pay({ paymentId, orderId, amountMinor, currency: 'CNY' }),
     tail: async () => {
-      await followLedger({ engine: gate, ledger, follower, keeper }, livestreamId);
+      await ledgerTail.follow(livestreamId);
       await follower.drain();
     },
     sweep: async () => {

@@ -147,6 +147,45 @@ export function describeWhatBreaks(shape: string, create: () => Promise<ShapeSta
       await atRest();
     });
 
+    test('[A3][I3] 5: what the gate missed while it was away is made up for, however long that was', async () => {
+      const { buy, pay, service, faults, level, tail, clock, prisma } = await begin(9);
+      const orders = [];
+      for (let index = 0; index < 6; index += 1) orders.push(orderOf(await buy({ by: 'b' })).orderId);
+      const change = async ([cancelled = '', paid = '']: readonly string[]) => {
+        faults.dropFollow = true;
+        await service.cancel(livestreamId, cancelled, 'b', 'viewer b');
+        await pay(paid, 1_000);
+        faults.dropFollow = false;
+      };
+      await tail();
+      await change(orders.slice(0, 2));
+      await tail();
+      expect(await level()).toMatchObject({ available: 4, held: 4, sold: 1 });
+      // So long ago that no round repeats it; a round after a pause, and the first of a node, compare every hold.
+      await change(orders.slice(2, 4));
+      await prisma.$executeRaw`UPDATE orders SET changed_at = now() - interval '1 hour'`;
+      await tail();
+      expect(await level()).toMatchObject({ held: 4, sold: 1 });
+      clock.advance(10_000);
+      await tail();
+      expect(await level()).toMatchObject({ available: 5, held: 2, sold: 2 });
+      await atRest();
+    });
+
+    test('[A3][A4] 6: money that was refunded because there were no units has sold nothing', async () => {
+      const { buy, pay, service, faults, level, tail } = await begin(2);
+      const order = orderOf(await buy({ by: 'b' }));
+      await tail();
+      faults.dropFollow = true;
+      await service.cancel(livestreamId, order.orderId, 'b', 'viewer b');
+      expect(await pay(order.orderId, 1_000)).toMatchObject({ outcome: { outcome: 'refund_due' } });
+      await service.refund(livestreamId, order.orderId, 'operator', 'too late');
+      faults.dropFollow = false;
+      await tail();
+      expect(await level()).toMatchObject({ available: 2, held: 0, sold: 0 });
+      await atRest();
+    });
+
     test('[A4] 6: a late payment takes units under its own rid; the late release of the expiry cannot free them', async () => {
       const { buy, pay, makeDue, sweep, faults, level, tail, engine } = await begin(1);
       const order = orderOf(await buy());

@@ -39,8 +39,8 @@ export const eventTexts: Record<keyof typeof serverEvents | keyof typeof clientE
   },
   'livestream:leave': { zh: '离开直播间', en: 'Leave a livestream' },
   'stock:ack': {
-    zh: '确认已处理的帧号：每 8 至 16 帧，或有流量时每秒一次',
-    en: 'The last frame worked off: every 8 to 16 frames, or once a second under traffic',
+    zh: '确认已处理的帧号：每 8 至 16 帧一次，且收到帧后一秒内必须确认；超过 2 秒未确认则暂停发送，确认后恢复',
+    en: 'The last frame worked off: every 8 to 16 frames, and within a second of any frame; after 2 s without one no more frames come until it does',
   },
   'stock:resync': { zh: '请求重新同步，以 stock:snapshot 作答', en: 'Ask for a resync, answered by stock:snapshot' },
   'order:place': { zh: '下单（与 REST 相同的规则与幂等键）', en: 'Place an order: same rules and keys as over REST' },

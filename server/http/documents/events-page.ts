@@ -74,8 +74,18 @@ socket.on('stock:snapshot', take);
 socket.on('stock:levels', (frame) => {
   if (frame.epoch !== known?.epoch) return socket.emit('stock:resync', { livestreamId: 'demo' }, () => {});
   take(frame);
-  if (frame.frame % 8 === 0) socket.emit('stock:ack', { livestreamId: 'demo', frame: frame.frame }, () => {});
+  seen = frame.frame;
+  if (seen % 8 === 0) acknowledge();
 });
+
+let seen = 0;
+let acknowledged = 0;
+const acknowledge = () => {
+  if (seen === acknowledged) return;
+  acknowledged = seen;
+  socket.emit('stock:ack', { livestreamId: 'demo', frame: seen }, () => {});
+};
+setInterval(acknowledge, 1000); // frames unacknowledged for 2 s: no more of them until the acknowledgement comes
 socket.on('connect', () =>
   socket.emit('livestream:join',
     { livestreamId: 'demo', protocolVersion: ${PROTOCOL_VERSION}, lane: 'viewers', ...(known && { resume: known }) },
@@ -94,6 +104,10 @@ function rules(): string {
     {
       zh: '版本按（epoch, version）排序；只接受更大的版本，数字不会倒退。',
       en: 'Versions are ordered by (epoch, version); only a greater one is taken, so that numbers never go back.',
+    },
+    {
+      zh: '每 8 帧确认一次，且每秒至少确认一次最新帧号；超过 2 秒或 32 帧未确认，服务器暂停发送，确认后补发一帧合并的最新数据。',
+      en: 'Acknowledge every 8 frames, and the newest within a second: after 2 s or 32 frames without one the server pauses, and the next acknowledgement brings one merged frame.',
     },
     {
       zh: '断线重连时带上 {epoch, upTo}，只会收到更新的行；epoch 不同则收到完整快照。',
