@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { DisplayPolicy, SaleState } from './levels.ts';
-import { AmountMinor, Count, Currency, Id, InstantMs, Quantity, Text } from './primitives.ts';
+import { Count, Currency, Id, InstantMs, Quantity, Text, UnitPriceMinor } from './primitives.ts';
 
 export const LivestreamState = z.enum(['draft', 'scheduled', 'live', 'ended']);
 export type LivestreamState = z.infer<typeof LivestreamState>;
@@ -36,7 +36,7 @@ export const ItemInfo = z.object({
   title: Text,
   spec: z.array(SpecValue),
   imageUrl: z.nullable(z.string()),
-  unitPriceMinor: AmountMinor,
+  unitPriceMinor: UnitPriceMinor,
   currency: Currency,
   limits: PurchaseLimits,
   salePolicy: SalePolicy,
@@ -99,7 +99,7 @@ export const CreateLivestream = z.object({
 export const ScheduleLivestream = z.object({ scheduledAtMs: InstantMs });
 export const AddItem = z.object({
   skuId: Id,
-  unitPriceMinor: AmountMinor,
+  unitPriceMinor: UnitPriceMinor,
   currency: Currency,
   allotted: Count,
   limits: z._default(PurchaseLimits, { perOrder: null, perBuyer: null, perDevice: null }),
@@ -108,7 +108,7 @@ export const AddItem = z.object({
 });
 /** Any of them; what is absent stays. */
 export const ChangeItem = z.object({
-  unitPriceMinor: z.optional(AmountMinor),
+  unitPriceMinor: z.optional(UnitPriceMinor),
   limits: z.optional(PurchaseLimits),
   salePolicy: z.optional(SalePolicy),
   display: z.optional(DisplayPolicy),

@@ -1,15 +1,35 @@
 import * as z from 'zod/mini';
-import { AmountMinor, Currency, Id, IdempotencyKey, InstantMs, Quantity } from './primitives.ts';
+import {
+  AmountMinor,
+  Currency,
+  Id,
+  IdempotencyKey,
+  InstantMs,
+  QUANTITY_MAX,
+  Quantity,
+  UnitPriceMinor,
+} from './primitives.ts';
 
-/** 1 to 20 lines; the same SKU twice is added up before anything is checked. All or nothing. */
-export const OrderLineRequest = z.object({ skuId: Id, quantity: Quantity });
+/** 1 to 20 lines; the same SKU twice is added up before anything is checked, this limit included. All or nothing. */
+export const OrderLineRequest = z.strictObject({ skuId: Id, quantity: Quantity });
 export const PlaceOrder = z.strictObject({
   idempotencyKey: IdempotencyKey,
-  lines: z.array(OrderLineRequest).check(z.minLength(1), z.maxLength(20)),
+  lines: z.array(OrderLineRequest).check(
+    z.minLength(1),
+    z.maxLength(20),
+    z.refine((lines) => mostUnits(lines) <= QUANTITY_MAX, `an order has at most ${QUANTITY_MAX} units of a SKU`),
+  ),
   /** Identifies the buyer's device for the limit per device; a token's device wins over it. */
   deviceId: z.optional(Id),
 });
 export type PlaceOrder = z.infer<typeof PlaceOrder>;
+
+/** Units of the SKU that most are asked of. */
+function mostUnits(lines: readonly z.infer<typeof OrderLineRequest>[]): number {
+  const units = new Map<string, number>();
+  for (const { skuId, quantity } of lines) units.set(skuId, (units.get(skuId) ?? 0) + quantity);
+  return Math.max(...units.values());
+}
 
 /**
  * `held` units are the buyer's until `expiresAtMs` · `placed` units are taken when the payment arrives · `paid` · `expired` · `cancelled` ·
@@ -22,7 +42,7 @@ export const Order = z.object({
   orderId: Id,
   livestreamId: Id,
   state: OrderState,
-  lines: z.array(z.object({ skuId: Id, quantity: Quantity, unitPriceMinor: AmountMinor })),
+  lines: z.array(z.object({ skuId: Id, quantity: Quantity, unitPriceMinor: UnitPriceMinor })),
   totalMinor: AmountMinor,
   currency: Currency,
   createdAtMs: InstantMs,

@@ -10,14 +10,18 @@ export const IdempotencyKey = z
   .string()
   .check(z.regex(/^[A-Za-z0-9_.-]{8,64}$/, 'an idempotency key has 8 to 64 characters of A-Z a-z 0-9 _ . -'));
 
-/** Units of one line, 1…9,999. */
-export const Quantity = z.int().check(z.minimum(1), z.maximum(9_999));
+/** Units of one SKU in one order, 1…9,999. */
+export const QUANTITY_MAX = 9_999;
+export const Quantity = z.int().check(z.minimum(1), z.maximum(QUANTITY_MAX));
 
 /** A count of units, 0…1,000,000,000. */
 export const Count = z.int().check(z.minimum(0), z.maximum(1_000_000_000));
 
-/** Money in integer minor units (fen, cents) of a currency named beside it. */
-export const AmountMinor = z.int().check(z.minimum(0), z.maximum(1_000_000_000_00));
+/** Price of one unit, in integer minor units (fen, cents) of a currency named beside it. */
+export const UnitPriceMinor = z.int().check(z.minimum(0), z.maximum(40_000_000_000));
+
+/** Money in integer minor units. The dearest order that is possible (20 SKUs × 9,999 × the highest price) fits, and stays an exact number. */
+export const AmountMinor = z.int().check(z.minimum(0), z.maximum(8_000_000_000_000_000));
 
 /** ISO 4217 code. */
 export const Currency = z.string().check(z.regex(/^[A-Z]{3}$/, 'a currency is three capital letters, as CNY'));

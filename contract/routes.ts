@@ -39,7 +39,8 @@ export type { Route, RouteAccess } from './route.ts';
 /** REST answer for one SKU's stock, over warehouses, livestreams and channels. */
 export const SkuStockAnswer = z.object({
   skuId: Id,
-  sellable: Count,
+  /** A sum over warehouses: may be greater than a single count. */
+  sellable: z.int().check(z.minimum(0)),
   unallotted: z.int(),
   warehouses: z.array(z.object({ warehouseId: Id, skuId: Id, onHand: Count, reserved: Count })),
   livestreams: z.array(z.object({ livestreamId: Id, allotted: Count, held: Count, sold: Count, available: Count })),

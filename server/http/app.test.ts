@@ -100,6 +100,24 @@ describe('routes', () => {
     expect((await send(`${server.url}/healthz`)).status).toBe(200);
   });
 
+  test('[HT-26] who offers HTTP/2 in clear is answered in HTTP/1.1, body included; only a WebSocket is an upgrade', async () => {
+    server = await startTestServer();
+    const upgrades: (string | undefined)[] = [];
+    // As Socket.IO does: from here on Node would take every offer for an upgrade.
+    server.server.on('upgrade', (req, socket) => {
+      upgrades.push(req.headers.upgrade);
+      socket.destroy();
+    });
+    const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
+    expect((await send(`${server.url}/healthz`, { headers: offer })).status).toBe(200);
+    const body = { livestreamId: 'live-1', anonymous: true };
+    const posted = await sendJson(`${server.url}${API_PREFIX}/session`, body, offer);
+    expect([posted.status, bodyOf(posted).livestreamId]).toEqual([200, 'live-1']);
+    expect(upgrades).toEqual([]);
+    await sendRaw(server.port, 'GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\r\n');
+    expect(upgrades).toEqual(['WebSocket']);
+  });
+
   const prismaSays = (code: string) => Object.assign(new Error('prisma'), { code });
   test.each([
     ['a gate that is away', new GateUnavailable('away'), 503],

@@ -1,10 +1,26 @@
-import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
+import { createServer, IncomingMessage, type RequestListener, type Server, STATUS_CODES } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ErrorCode, wireError } from '../../contract/errors.ts';
 import { CannotStart } from '../lib/cannot-start.ts';
 import { errorAnswer, jsonHeaders } from './api-answer.ts';
 
 const headerBytesMax = 16_384;
+
+/**
+ * Only a WebSocket is an upgrade here. As soon as anybody listens for upgrades, Node takes every offer for one, and whoever merely offers
+ * HTTP/2 in clear (Java's own client, `curl --http2`) would never get an answer; who offers may be answered in HTTP/1.1.
+ */
+class Http1Message extends IncomingMessage {
+  /** No private field: Node's constructor sets `upgrade` before the fields of a subclass exist. */
+  declare offered: boolean | null;
+  set upgrade(offered: boolean | null) {
+    this.offered = offered;
+  }
+  get upgrade(): boolean | null {
+    if (this.offered !== true || this.method === 'CONNECT') return this.offered;
+    return this.headers.upgrade?.toLowerCase() === 'websocket';
+  }
+}
 
 /** The node:http server with limits that no slow or endless request gets past. */
 export function createNodeServer(listener: RequestListener): Server {
@@ -16,6 +32,7 @@ export function createNodeServer(listener: RequestListener): Server {
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: headerBytesMax,
+      IncomingMessage: Http1Message,
     },
     listener,
   );
