@@ -9,6 +9,7 @@ import { ensureSession, type SessionOutcome, takeToken } from '../lib/session.ts
 import { connect } from '../lib/stockcast-client.ts';
 import { App } from './app.tsx';
 import { Gate, type GateReason } from './gate.tsx';
+import { otherTabs } from './other-tabs.ts';
 import { PayLinks } from './pay-links.ts';
 import { announceChanges, createViewer, ViewerProvider } from './store.ts';
 import { wordsIn } from './words.ts';
@@ -53,7 +54,8 @@ function watch(livestreamId: string, session: SessionOutcome, linkExpired: boole
     deviceId: deviceIdOf(storage),
     renewSession: async () => (await ensureSession(api, livestreamId, true)).kind === 'ready',
   });
-  const viewer = createViewer({ client, language, payLinks: new PayLinks(storage) });
+  const tabs = otherTabs(livestreamId, () => void lookForOrders());
+  const viewer = createViewer({ client, language, payLinks: new PayLinks(storage), onPlaced: () => tabs.tell() });
   if (session.kind === 'ready') client.addOrders(session.orders);
   if (session.kind === 'watch_only') viewer.notice.value = viewer.words.peek().cannotOrder;
   if (linkExpired) viewer.notice.value = viewer.words.peek().linkExpired;
@@ -74,6 +76,12 @@ function watch(livestreamId: string, session: SessionOutcome, linkExpired: boole
     root,
   );
   void settleEarlierOrders();
+
+  async function lookForOrders(): Promise<void> {
+    viewer.payLinks.readAgain();
+    const mine = await api.myOrders(livestreamId);
+    if (mine.ok) client.addOrders(mine.value);
+  }
 
   async function settleEarlierOrders(): Promise<void> {
     for (const result of await client.resumePendingOrders()) {

@@ -23,14 +23,26 @@ export class PayLinks {
 
   keep(orderId: string, payUrl: string): void {
     if (!isPayable(payUrl)) return;
-    this.#write([...Object.entries(this.#links.peek()).filter(([known]) => known !== orderId), [orderId, payUrl]]);
+    const { [orderId]: _older, ...others } = this.#known();
+    this.#write(Object.entries({ ...others, [orderId]: payUrl }));
+  }
+
+  /** Another tab of this browser may have kept one. */
+  readAgain(): void {
+    this.#links.value = this.#known();
   }
 
   /** Forgets the links of orders that are known and need no payment any more. */
   keepOnly(orders: readonly Order[]): void {
     const done = new Set(orders.filter((order) => !isUnpaid(order)).map(({ orderId }) => orderId));
-    const left = Object.entries(this.#links.peek()).filter(([orderId]) => !done.has(orderId));
-    if (left.length < Object.keys(this.#links.peek()).length) this.#write(left);
+    const known = Object.entries(this.#known());
+    const left = known.filter(([orderId]) => !done.has(orderId));
+    if (left.length < known.length) this.#write(left);
+  }
+
+  /** What is stored counts too: tabs of one browser write to one place, and none may wipe out what another has kept. */
+  #known(): Record<string, string> {
+    return { ...read(this.#storage), ...this.#links.peek() };
   }
 
   #write(links: readonly (readonly [string, string])[]): void {

@@ -65,10 +65,13 @@ export function createViewer({
   client,
   language,
   payLinks,
+  onPlaced,
 }: {
   client: StockcastClient;
   language: Signal<Language>;
   payLinks: PayLinks;
+  /** An order was accepted, and where it is paid is known. */
+  onPlaced: () => void;
 }): Viewer {
   const signals = signalsOf(client);
   const words = computed(() => wordsIn[language.value]);
@@ -121,6 +124,7 @@ export function createViewer({
       if (result.kind === 'accepted') {
         const { order, payUrl } = result;
         payLinks.keep(order.orderId, payUrl);
+        onPlaced();
         if (stillOpen) sheet.value = { kind: 'order', orderId: order.orderId };
         viewer.announce(words.value.orderText[order.state]);
         return;

@@ -75,6 +75,25 @@ describe('orders', () => {
     await page.locator('.outcome[data-order-state=paid]').waitFor();
   });
 
+  test('[VW-21] the other tabs of a browser have a new order at once, and it can be paid in any of them', async () => {
+    await shop.livestream('tabs', [{ ...tea, allotted: 5, limits: { perOrder: 2, perBuyer: 2, perDevice: null } }]);
+    const page = await open('tabs');
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await card(other, 'tea').and(other.locator('[data-status=on_sale]')).waitFor();
+    await button(page, 'tea').click();
+    await page.locator('.outcome[data-order-state=held]').waitFor();
+    await expect.poll(() => card(other, 'tea').locator('.limits').textContent()).toContain('你已有 1 件');
+    await button(other, 'tea').click();
+    await other.locator('.outcome[data-order-state=held]').waitFor();
+    await page.keyboard.press('Escape');
+    for (const tab of [page, other]) {
+      await tab.reload();
+      await tab.locator('.orders-button').click();
+      await expect.poll(() => tab.locator('dialog a.button-buy').count()).toBe(2);
+    }
+  });
+
   test('[VW-20] an order that is not paid expires on the page, and its unit is for sale again', async () => {
     const [skuId = ''] = await shop.livestream('expiry', [{ ...tea, allotted: 1 }], 2_500);
     const page = await open('expiry');
