@@ -1,5 +1,5 @@
 import { API_PREFIX, routes } from '../../contract/routes.ts';
-import { ApiClient } from '../lib/api-client.ts';
+import { ApiClient, type Reply, Unanswered } from '../lib/api-client.ts';
 import { type Percentiles, percentilesOf } from '../lib/latency.ts';
 import { delay, limiter } from '../lib/limiter.ts';
 import { monotonicMs } from '../subjects/subject.ts';
@@ -61,18 +61,27 @@ async function openShop(product: Product, livestreamId: string, viewers: number,
     order: async (index, item) => {
       const idempotencyKey = `${run}-${(made += 1)}`;
       const body = JSON.stringify({ idempotencyKey, lines: [{ skuId: `${livestreamId}-${item}`, quantity: 1 }] });
-      const { status } = await api.send({ method: 'POST', path, token: buyers[index % buyers.length], body });
-      return status === 201;
+      return isPlaced(api.send({ method: 'POST', path, token: buyers[index % buyers.length], body }));
     },
   };
 }
+
+/** A server that is overwhelmed closes connections: an order without an answer is an order that was not placed. */
+const isPlaced = (reply: Promise<Reply>): Promise<boolean> =>
+  reply.then(
+    ({ status }) => status === 201,
+    (error: unknown) => {
+      if (error instanceof Unanswered) return false;
+      throw error;
+    },
+  );
 
 async function openRivalShop(subject: SubjectProcess, viewers: number): Promise<Shop & { close(): void }> {
   const api = new ApiClient(`http://127.0.0.1:${subject.port}`, { connections: 512, timeoutMs: 120_000 });
   const flood = await Flood.open(subject, { count: viewers, speaks: 'socket-io' });
   return {
     flood,
-    order: async (_index, item) => (await api.send({ method: 'POST', path: `/orders/${item}` })).status === 201,
+    order: (_index, item) => isPlaced(api.send({ method: 'POST', path: `/orders/${item}` })),
     close: () => api.close(),
   };
 }
