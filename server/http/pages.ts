@@ -97,9 +97,12 @@ const notFoundPage = `<!doctype html>
 <html lang="zh-CN">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>404</title>
+<title>没有这个页面 · No such page</title>
+<link rel="stylesheet" href="/docs/style.css">
+<main>
 <h1>没有这个页面 <small lang="en">No such page</small></h1>
 <p><a href="/">返回首页 <span lang="en">Back to the entrance</span></a></p>
 <p><small>从源码运行且页面尚未构建时：<code>npm run build</code>. <span lang="en">Running from source without built pages: <code>npm run build</code>.</span></small></p>
+</main>
 </html>
 `;
