@@ -15,6 +15,8 @@ await runSubject(async ({ livestreamId, items }) => {
       res.writeHead(201).end('{}');
     });
   });
+  // Overwhelmed for seconds, it would take connections with orders that it has not read for idle ones, and reset them.
+  httpServer.keepAliveTimeout = 300_000;
   const io = new Server(httpServer, { transports: ['websocket'], serveClient: false, perMessageDeflate: false });
   io.on('connection', (socket) => {
     void socket.join(livestreamId);
