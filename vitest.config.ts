@@ -8,8 +8,8 @@ export default defineConfig({
     // Processes, not threads: several suites kill servers, change signals and measure the event loop.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
     teardownTimeout: 20_000,
     // A test that passes at the second attempt is a bug that nobody looks at.
     retry: 0,

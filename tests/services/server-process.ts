@@ -9,7 +9,7 @@ import { systemClock } from '../../server/lib/clock.ts';
 const sessionSecret = 'a-secret-that-only-the-tests-know-0123456789';
 export const paymentWebhookSecret = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 
-const readyWithinMs = 60_000;
+const readyWithinMs = 180_000;
 
 export type ServerProcess = {
   readonly url: string;
