@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
 import { WebSocket } from 'ws';
+import type { Timers } from '../lib/timers.ts';
 import { FrameWriter } from './frame-writer.ts';
-import type { Timers } from './timers.ts';
 
 const eventOfCheck = 'livestream:changed';
 /** Every form of a frame's header, characters of one to four bytes, and more than a socket's buffers hold at once. */

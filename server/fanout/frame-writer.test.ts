@@ -8,10 +8,10 @@ import { Server, type Socket } from 'socket.io';
 import { type Socket as Client, io as connect } from 'socket.io-client';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { systemTimers } from '../lib/timers.ts';
 import { FrameWriter, type Line } from './frame-writer.ts';
 import { checkFrameWriter } from './frame-writer-check.ts';
 import { socketFrame } from './socket-frame.ts';
-import { systemTimers } from './timers.ts';
 
 /** The short way against Socket.IO's own, over real connections. */
 

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../lib/clock.ts';
+import type { Timers } from '../lib/timers.ts';
 import type { LevelChange, StockEngine } from '../stock/stock-engine.ts';
 import { comparePoints, type GatePoint, GateView } from './gate-view.ts';
-import type { Timers } from './timers.ts';
 
 export type GateWatchParts = {
   readonly livestreamId: string;

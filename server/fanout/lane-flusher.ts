@@ -1,12 +1,12 @@
 import type { Lane, StockLevels } from '../../contract/levels.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Timers } from '../lib/timers.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Row } from './lanes.ts';
 import { MemberList } from './members.ts';
 import { type Broadcast, type LevelWriter, Segment } from './segment.ts';
 import { SharedPayloads } from './shared-payloads.ts';
 import type { SliceLoop, Walker } from './slices.ts';
-import type { Timers } from './timers.ts';
 
 /** One lane of a room: its members and the numbering of its frames. */
 export class LaneAudience {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { StockHeartbeat, StockLevels } from '../../contract/levels.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Timers } from '../lib/timers.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
@@ -14,7 +15,6 @@ import type { Presence } from './presence.ts';
 import { RoomRows } from './room-rows.ts';
 import type { LevelWriter } from './segment.ts';
 import type { SliceLoop } from './slices.ts';
-import type { Timers } from './timers.ts';
 
 export type FanoutSettings = {
   readonly gate: GateWatchSettings;

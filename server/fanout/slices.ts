@@ -1,4 +1,4 @@
-import type { Timers } from './timers.ts';
+import type { Timers } from '../lib/timers.ts';
 
 /** Something that writes to many sockets, a few at a time. */
 export type Walker = {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Timers } from '../lib/timers.ts';
 import type { TestClock } from '../stock/stock-engine.fixtures.ts';
-import type { Timers } from './timers.ts';
 
 type Timer = { readonly atMs: number; readonly run: () => void };
 

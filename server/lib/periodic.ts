@@ -1,3 +1,5 @@
+import { systemTimers, type Timers } from './timers.ts';
+
 /** Something that runs until it is stopped; `stop` resolves when its last run has ended. */
 export type Periodic = {
   /** Runs now, or right after the run that is under way. */
@@ -13,26 +15,25 @@ export function runPeriodically(
   intervalMs: number,
   work: () => Promise<void>,
   onError: (error: unknown) => void,
+  timers: Pick<Timers, 'after'> = systemTimers,
 ): Periodic {
-  let timer: NodeJS.Timeout | undefined;
+  let cancel: () => void;
   let running: Promise<void> | undefined;
   let again = false;
   let stopped = false;
 
   const run = (): void => {
-    clearTimeout(timer);
+    cancel();
     again = false;
     running = work()
       .catch(onError)
       .finally(() => {
         running = undefined;
         if (stopped) return;
-        timer = setTimeout(run, again ? 0 : intervalMs);
-        timer.unref();
+        cancel = timers.after(again ? 0 : intervalMs, run);
       });
   };
-  timer = setTimeout(run, intervalMs);
-  timer.unref();
+  cancel = timers.after(intervalMs, run);
 
   return {
     kick() {
@@ -42,7 +43,7 @@ export function runPeriodically(
     },
     async stop() {
       stopped = true;
-      clearTimeout(timer);
+      cancel();
       await running;
     },
   };

@@ -1,3 +1,4 @@
+import { systemTimers, type Timers } from '../lib/timers.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
 
 type Confirm = { readonly rid: string; readonly expiresAtMs: number };
@@ -16,13 +17,16 @@ export class GateFollower {
   readonly #engine: Pick<StockEngine, 'confirm' | 'settle' | 'release'>;
   readonly #pending = new Map<string, Pending>();
   readonly #onError: (error: unknown) => void;
+  readonly #timers: Pick<Timers, 'soon'>;
 
   constructor(deps: {
     engine: Pick<StockEngine, 'confirm' | 'settle' | 'release'>;
     onError: (error: unknown) => void;
+    timers?: Pick<Timers, 'soon'>;
   }) {
     this.#engine = deps.engine;
     this.#onError = deps.onError;
+    this.#timers = deps.timers ?? systemTimers;
   }
 
   /** Resolves when the flush that carries it has ended, well or not. */
@@ -64,7 +68,7 @@ export class GateFollower {
 
   async #flush(livestreamId: string, pending: Pending): Promise<void> {
     // A turn of the event loop: what a group commit has just acknowledged joins one call.
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => this.#timers.soon(resolve));
     while (pending.confirms.length + pending.settles.length + pending.releases.length > 0) {
       const confirms = pending.confirms.splice(0, chunkMax);
       const settles = pending.settles.splice(0, chunkMax);

@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Periodic } from '../lib/periodic.ts';
 import { runPeriodically } from '../lib/periodic.ts';
+import type { Timers } from '../lib/timers.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
@@ -27,6 +28,7 @@ type Deps = {
     readonly drift: (event: { livestreamId: string; drift: number; rebuilt: boolean }) => void;
   };
   readonly intervals: OrderJobIntervals;
+  readonly timers?: Pick<Timers, 'after'>;
 };
 
 export type OrderJobIntervals = {
@@ -47,7 +49,7 @@ export type OrderJobs = {
 
 /** The work that every node does beside its requests: expiry, the tail, drift checks, archiving. All of it is safe on many nodes. */
 export function startOrderJobs(deps: Deps): OrderJobs {
-  const { intervals, report } = deps;
+  const { intervals, report, timers } = deps;
   const asked = new Set<string>();
   const measured = new Set<string>();
   const ledgerTail = new LedgerTail(deps);
@@ -55,11 +57,13 @@ export function startOrderJobs(deps: Deps): OrderJobs {
     intervals.sweepMs,
     () => sweepExpired(deps),
     (error) => report.error('expiry sweep', error),
+    timers,
   );
   const tail = runPeriodically(
     intervals.tailMs,
     () => tailActive(deps, ledgerTail),
     (error) => report.error('tail', error),
+    timers,
   );
   let stopping = false;
   // A check waits some seconds for attempts in flight: a stop does not wait for that, and nothing is called drift because of it.
@@ -71,6 +75,7 @@ export function startOrderJobs(deps: Deps): OrderJobs {
     intervals.driftMs,
     () => driftActive({ ...deps, wait: waitUnlessStopping }, asked, measured),
     (error) => report.error('drift check', error),
+    timers,
   );
   return {
     checkDriftSoon(livestreamId) {

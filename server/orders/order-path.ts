@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Order } from '../../contract/orders.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createSeldom } from '../lib/seldom.ts';
+import { systemTimers, type Timers } from '../lib/timers.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ItemDefinition, StockEngine } from '../stock/stock-engine.ts';
@@ -9,7 +10,7 @@ import { GateFollower } from './gate-follower.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GateOrderService } from './gate-order-service.ts';
 import { GroupCommit } from './group-commit.ts';
-import { orderJobIntervals, startOrderJobs } from './order-jobs.ts';
+import { type OrderJobIntervals, orderJobIntervals, startOrderJobs } from './order-jobs.ts';
 import type { LedgerOrder, OrderLedger } from './order-ledger.ts';
 import type { OrderService } from './order-service.ts';
 import { wireOrder } from './place-order.ts';
@@ -27,6 +28,10 @@ type Deps = {
   readonly payUrlOf: (order: Order) => string;
   readonly limits: { readonly ledgerQueueMax: number; readonly ordersInFlightMax: number };
   readonly keyTtlMs: number;
+  /** Time and chance of everything that runs here, for whoever drives them by hand. */
+  readonly timers?: Timers;
+  readonly intervals?: OrderJobIntervals;
+  readonly newRid?: (nowMs: number) => string;
 };
 
 /** What goes on failing while gate or ledger is away is told once in this time. */
@@ -52,6 +57,7 @@ export type OrderPath = {
 /** Everything between a parsed order and its acknowledgement, with the jobs beside it. */
 export function startOrderPath(deps: Deps): OrderPath {
   const { engine, ledger, catalogue, metrics, clock, wait, log, limits } = deps;
+  const { timers = systemTimers, intervals = orderJobIntervals, newRid = makeRid } = deps;
   let listener: ((order: Order, buyerId: string) => void) | undefined;
   const onOrderChanged = (order: LedgerOrder) => listener?.(wireOrder(order), order.buyerId);
 
@@ -63,6 +69,7 @@ export function startOrderPath(deps: Deps): OrderPath {
       seldom('follower', (untold) =>
         log.warn({ err: error, untold }, 'the gate did not hear of a change; the tail repeats it'),
       ),
+    timers,
   });
   const keeper = new GateKeeper({
     engine,
@@ -104,7 +111,8 @@ export function startOrderPath(deps: Deps): OrderPath {
         seldom(job, (untold) => log.warn({ err: error, job, untold }, 'a periodic job failed; it goes on')),
       drift: (event) => log.error(event, 'gate and ledger have drifted apart'),
     },
-    intervals: orderJobIntervals,
+    intervals,
+    timers,
   });
   const orders = new GateOrderService({
     gate: new ReserveBatcher({ engine, metrics, queueLengthMax: limits.ordersInFlightMax }),
@@ -115,7 +123,7 @@ export function startOrderPath(deps: Deps): OrderPath {
     holdTtlMsOf: rememberHoldTtl(catalogue),
     payUrlOf: deps.payUrlOf,
     checkDrift: (livestreamId) => jobs.checkDriftSoon(livestreamId),
-    makeRid: () => makeRid(clock.now()),
+    makeRid: () => newRid(clock.now()),
     wait,
     clock,
     onOrderChanged,

@@ -15,7 +15,6 @@ const domainFile = /^server\/(?!config\/|lib\/|redis\/|db\/|metrics\/|http\/|rea
 
 /** Domain files that touch the machine's clock, a timer or chance themselves, and why that is right there. An unused line fails. */
 const clockExceptions: Readonly<Record<string, string>> = {
-  'server/fanout/timers.ts': 'the real one behind the Timers that everything else in fan-out takes as a parameter',
   'server/orders/prisma-ledger.ts':
     'pauses between two attempts after a deadlock; the chance in it is a parameter with this default',
 };
