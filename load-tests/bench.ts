@@ -9,6 +9,7 @@ import {
 } from './bench/fan-out-cost.ts';
 import { type Bench, jsonLine, type Scenario, tableHead, tableRow, wanted } from './bench/figure.ts';
 import { loadClient } from './bench/flood.ts';
+import { costAsNodesGrow, nodeKilled, redisFlushed } from './bench/nodes.ts';
 import { orderThroughput, orderToLastViewer, purchaseBesideViewers } from './bench/orders.ts';
 import { publishInScript } from './bench/reserve-script.ts';
 import { soldOut } from './bench/sold-out.ts';
@@ -43,6 +44,9 @@ const scenarios: readonly Scenario[] = [
   acrossNodes,
   orderThroughput,
   orderToLastViewer,
+  nodeKilled,
+  redisFlushed,
+  costAsNodesGrow,
 ];
 
 /** `npm run bench`: every figure as a table; `--json`: one object a line; `--only F1,F4`; `--quick`: smaller crowds, under 3 minutes. */
@@ -66,7 +70,7 @@ async function figuresProgram(args: readonly string[]): Promise<number> {
   }
   let failures = 0;
   for (const scenario of scenarios) {
-    if (!wanted(bench, scenario.ids)) continue;
+    if (!wanted(bench, scenario.ids) || (quick && only.size === 0 && scenario.slowToStart === true)) continue;
     try {
       for (const figure of await scenario.run(bench)) {
         if (wanted(bench, [figure.id])) console.log(json ? jsonLine(figure) : tableRow(figure));

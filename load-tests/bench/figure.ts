@@ -30,6 +30,8 @@ export type Bench = {
 
 export type Scenario = {
   readonly ids: readonly string[];
+  /** Starts many servers: a quick run leaves it out unless it is asked for by name. */
+  readonly slowToStart?: true;
   run(bench: Bench): Promise<readonly Figure[]>;
 };
 

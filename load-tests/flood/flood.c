@@ -339,8 +339,8 @@ static void setStalled(int from, int n, int stalled) {
 
 static void onCommand(char *line) {
   char name[32] = "";
-  long long a = 0, b = 0;
-  sscanf(line, "%31s %lld %lld", name, &a, &b);
+  long long a = 0, b = 0, c = 0;
+  sscanf(line, "%31s %lld %lld %lld", name, &a, &b, &c);
   commandAt = now();
   if (strcmp(name, "open") == 0) { waiting = OPENING; return; }
   if (strcmp(name, "storm") == 0) {
@@ -349,8 +349,11 @@ static void onCommand(char *line) {
     recovered = retries = 0;
     for (int i = 0; i < count; i++) closeViewer(&viewers[i]);
     stormAt = now();
-    nextToOpen = 0;
     parallel = count;
+    // To another port after a pause between `b` and `c` ms, as clients with a back-off do; or all at once, to the same.
+    if (a > 0) port = a;
+    nextToOpen = c > 0 ? count : 0;
+    for (int i = 0; c > 0 && i < count; i++) viewers[i].retryAt = stormAt + b + rand() % (int)(c - b + 1), viewers[i].snapshotAt = 0;
     return;
   }
   if (strcmp(name, "reset") == 0) {

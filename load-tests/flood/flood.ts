@@ -158,7 +158,6 @@ function acknowledge(viewer: Viewer): void {
 
 async function everybodyIsIn(parallel: number, withSnapshot: boolean): Promise<object> {
   const startMs = monotonicMs();
-  state.next = 0;
   for (;;) {
     while (state.next < viewers.length && state.opening < parallel) {
       const viewer = viewers[state.next];
@@ -174,15 +173,20 @@ async function everybodyIsIn(parallel: number, withSnapshot: boolean): Promise<o
   }
 }
 
-async function storm(): Promise<object> {
+/** To `port` after a pause between the two, as clients with a back-off do; all at once and to the same port when it is 0. */
+async function storm(port: number, fromMs: number, toMs: number): Promise<object> {
   totals.retries = 0;
   state.storming = true;
   for (const viewer of viewers) {
     totals.bytesBefore -= viewer.socket?.bytes ?? 0;
     viewer.socket?.destroy();
     viewer.ready = false;
+    viewer.snapshotAtMs = 0;
   }
   const startMs = monotonicMs();
+  if (port > 0) settings['port'] = String(port);
+  if (toMs > 0) for (const viewer of viewers) setTimeout(() => open(viewer), fromMs + Math.random() * (toMs - fromMs));
+  state.next = toMs > 0 ? viewers.length : 0;
   const answer = await everybodyIsIn(viewers.length, true);
   state.storming = false;
   const back = viewers.filter(({ snapshotAtMs }) => snapshotAtMs > 0);
@@ -225,31 +229,35 @@ function stats(): object {
   return { ready: readyCount(), closed, bytes: bytes(), frames, levels, acks, lostWrites: 0, cpuMs };
 }
 
-const commands: Readonly<Record<string, (a: number, b: number, text: string) => object | Promise<object>>> = {
-  open: () => everybodyIsIn(numberOf('parallel', 200), false),
-  storm,
-  reset,
-  mark: (_a, _b, text) => {
-    state.mark = text;
-    for (const viewer of viewers) viewer.markedAtMs = 0;
-    return { ok: true };
-  },
-  cover,
-  stats,
-  samples: () => ({ samples: state.samples }),
-  coverage: () => ({
-    coverage: covers.flatMap(({ count, firstMs, lastMs }, index) =>
-      count === 0 ? [] : [[state.coverBase + 1 + index, count, firstMs, lastMs]],
-    ),
-  }),
-  marks: () => ({
-    of: viewers.length,
-    markedAtMs: spread(viewers.flatMap(({ markedAtMs }) => (markedAtMs > 0 ? [markedAtMs] : []))),
-  }),
-  stall: (from, count) => setStalled(from, count, true),
-  unstall: (from, count) => setStalled(from, count, false),
-  quit: () => process.exit(0),
-};
+const commands: Readonly<Record<string, (a: number, b: number, text: string, c: number) => object | Promise<object>>> =
+  {
+    open: () => {
+      state.next = 0;
+      return everybodyIsIn(numberOf('parallel', 200), false);
+    },
+    storm: (port, fromMs, _text, toMs) => storm(port, fromMs, toMs),
+    reset,
+    mark: (_a, _b, text) => {
+      state.mark = text;
+      for (const viewer of viewers) viewer.markedAtMs = 0;
+      return { ok: true };
+    },
+    cover,
+    stats,
+    samples: () => ({ samples: state.samples }),
+    coverage: () => ({
+      coverage: covers.flatMap(({ count, firstMs, lastMs }, index) =>
+        count === 0 ? [] : [[state.coverBase + 1 + index, count, firstMs, lastMs]],
+      ),
+    }),
+    marks: () => ({
+      of: viewers.length,
+      markedAtMs: spread(viewers.flatMap(({ markedAtMs }) => (markedAtMs > 0 ? [markedAtMs] : []))),
+    }),
+    stall: (from, count) => setStalled(from, count, true),
+    unstall: (from, count) => setStalled(from, count, false),
+    quit: () => process.exit(0),
+  };
 
 setInterval(() => {
   const nowMs = monotonicMs();
@@ -262,12 +270,12 @@ setInterval(() => {
 }, 50);
 
 const answer = async (line: string): Promise<void> => {
-  const [name = '', a = '0', b = '0'] = line.split(' ');
+  const [name = '', a = '0', b = '0', c = '0'] = line.split(' ');
   const command = commands[name];
   const answered =
     command === undefined
       ? { error: 'no such command' }
-      : await command(Number(a), Number(b), line.slice(name.length + 1));
+      : await command(Number(a), Number(b), line.slice(name.length + 1), Number(c));
   process.stdout.write(`${JSON.stringify(answered)}\n`);
 };
 const lines = createInterface({ input: process.stdin });

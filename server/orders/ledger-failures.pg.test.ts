@@ -63,11 +63,8 @@ test('[OL-17] resolve rejects after half a second and has decided nothing', asyn
   const id = await makeLivestream(database.prisma, { tea: 5 });
   const order = newOrder(id, { tea: 1 });
   const finish = await appendInFlight([order]);
-  const startedAtMs = performance.now();
-  await expect(ledger.resolve(id, [newOrder(id, {}).rid, order.rid])).rejects.toThrow(LedgerRefused);
-  const tookMs = performance.now() - startedAtMs;
-  expect(tookMs).toBeGreaterThan(400);
-  expect(tookMs).toBeLessThan(1_400);
+  // The lock's time-out, which is shorter than the statement's (57014).
+  await expect(ledger.resolve(id, [newOrder(id, {}).rid, order.rid])).rejects.toMatchObject({ sqlState: '55P03' });
   await finish('COMMIT');
   expect(await ledger.resolve(id, [order.rid])).toMatchObject([{ state: 'held' }]);
 });
@@ -101,10 +98,10 @@ test('[OL-28] a connection that the server ends leaves the outcome unknown', asy
   const finish = await appendInFlight([newOrder(id, { tea: 1 })]);
   const appending = ledger.append([newOrder(id, { tea: 1 })]);
   const answer = expect(appending).rejects.toThrow(LedgerUnknown);
-  await sleep(100);
   const client = new Client(database.url);
   await client.connect();
-  await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`);
+  const endWaiting = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
+  while ((await client.query(endWaiting)).rowCount === 0) await sleep(5);
   await client.end();
   await answer;
   await finish('ROLLBACK');
@@ -161,6 +158,14 @@ test('[OL-28] a server killed in the middle of a burst: what was acknowledged is
   };
   const buyers = Array.from({ length: 100 }, buyer);
   while (acknowledged.length < 1_000) await sleep(5);
+  // Groups that wait for this lock are under way when the server dies, however slow the buyers are.
+  const blocker = new Client(database.url);
+  blocker.on('error', () => undefined);
+  await blocker.connect();
+  await blocker.query('BEGIN');
+  await blocker.query('SELECT 1 FROM livestream_items WHERE livestream_id = $1 FOR UPDATE', [id]);
+  const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`;
+  while ((await blocker.query(waiting)).rowCount === 0) await sleep(5);
   await server.kill();
   await sleep(100);
   await server.restart();

@@ -168,7 +168,7 @@ describe('lost connections', () => {
     for (const outcome of await Promise.allSettled(calls)) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(GateUnavailable) });
     }
-    expect(systemClock.now() - startMs).toBeLessThan(150);
+    expect(systemClock.now() - startMs).toBeLessThan(commandTimeoutMs);
     await redis.restart();
     await soon(() => isBack());
     await stage.load({ epoch: 2, items: [item('tea')] });
@@ -180,7 +180,7 @@ describe('lost connections', () => {
     redis.pause();
     const startMs = systemClock.now();
     await expect(stage.reserveRequest(one)).rejects.toThrow(GateUnavailable);
-    expect(systemClock.now() - startMs).toBeLessThan(commandTimeoutMs * 3);
+    expect(systemClock.now() - startMs).toBeLessThan(5_000);
     redis.resume();
     await soon(async () => (await isBack()) && (await stage.units()) === '10 held 1 sold 0 available 9');
     expect(await stage.reserveRequest(one)).toEqual({ kind: 'reserved', takes: 'hold', epoch: 1 });
