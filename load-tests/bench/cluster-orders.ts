@@ -21,7 +21,7 @@ export function sellOverNodes(cluster: ClusterStage, ratePerSecond: number) {
   const random = seededRandom(1);
   const run = Date.now().toString(36);
   const all: Promise<PlacedOrder>[] = [];
-  let going = true;
+  const burst = { going: true };
 
   const order = async (index: number, dueAtMs: number): Promise<PlacedOrder> => {
     const token = buyerTokens[index % buyerTokens.length] ?? '';
@@ -40,7 +40,7 @@ export function sellOverNodes(cluster: ClusterStage, ratePerSecond: number) {
   };
   const loop = (async (): Promise<void> => {
     const startMs = performance.now();
-    for (let index = 0; going; index += 1) {
+    for (let index = 0; burst.going; index += 1) {
       const dueAtMs = startMs + (index * 1_000) / ratePerSecond;
       if (dueAtMs > performance.now()) await delay(Math.max(1, dueAtMs - performance.now()));
       all.push(order(index, dueAtMs));
@@ -48,7 +48,7 @@ export function sellOverNodes(cluster: ClusterStage, ratePerSecond: number) {
   })();
   return {
     async stop(): Promise<readonly PlacedOrder[]> {
-      going = false;
+      burst.going = false;
       await loop;
       return Promise.all(all);
     },
