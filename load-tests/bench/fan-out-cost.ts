@@ -1,4 +1,4 @@
-import { type Bench, compare, type Figure, type Scenario } from './figure.ts';
+import { type Bench, compare, type Figure, median, type Scenario } from './figure.ts';
 import { agePercentiles, drive, interleaved, type Load, type Rival, rivals, warmUp, withPair } from './pair.ts';
 
 const microsPerFrame = ({ cpu, frames }: Load): number => (cpu.total * 1e6) / frames;
@@ -104,7 +104,15 @@ async function hotItem(bench: Bench, rival: Rival): Promise<readonly HotRounds[]
 function costFigure(id: string, rivalName: string, goal: number, { n, ours, rival }: HotRounds): Figure {
   const cost = ({ cpu, changes }: Load): number => (cpu.total * 1e6) / (changes * n);
   const measure = 'CPU per change and viewer, 250 changes/s of one item, µs';
-  return compare({ id, measure, rivalName, goal, n, ours: ours.map(cost), rival: rival.map(cost) });
+  const note = `age p50 / p99 in ms: ours ${agesOf(ours)}, rival ${agesOf(rival)}`;
+  return compare({ id, measure, rivalName, goal, n, ours: ours.map(cost), rival: rival.map(cost), note });
+}
+
+/** What the cost bought: a server that falls behind writes many late frames at once, which makes each of them cheap. */
+function agesOf(loads: readonly Load[]): string {
+  const of = (percentile: 'p50' | 'p99'): string =>
+    median(loads.map((load) => agePercentiles(load)[percentile])).toFixed(0);
+  return `${of('p50')} / ${of('p99')}`;
 }
 
 function ageFigure(percentile: 'p50' | 'p99', rivalName: string, { n, ours, rival }: HotRounds): Figure {

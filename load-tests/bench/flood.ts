@@ -100,7 +100,8 @@ export class Flood {
       args['hello'] = '40{"token":"%T"}';
       args['join'] = joinText;
       args['rejoin'] = joinText.replace('}]', ',"resume":{"epoch":%E,"upTo":%U}}]');
-      args['ackEvery'] = 8;
+      // As the product's own client does.
+      args['ackEvery'] = 16;
       args['ackWithinMs'] = 1_000;
       args['ackText'] = `42["stock:ack",{"livestreamId":"${livestreamId}","frame":%F}]`;
     }

@@ -83,7 +83,7 @@ async function compare({ io, client, writer, timers, withinMs }: Comparison): Pr
         }
         // Before an emit as well as behind it: neither may overtake the other.
         if (at % 2 === 1) socket.emit(eventOfCheck, payload);
-        if (line.open() !== null) direct += 1;
+        if (line.open()) direct += 1;
         writer.write([line], eventOfCheck, payload);
         if (at % 2 === 0) socket.emit(eventOfCheck, payload);
         setImmediate(next, at + 1);

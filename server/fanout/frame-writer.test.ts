@@ -139,7 +139,7 @@ test('[FO-27] an upgrade from long polling in the middle of the frames loses and
   }
   for (let more = 0; more < 20; more += 1) server.writer.write([pair.line], 'stock:levels', { number: (number += 1) });
   await until(() => pair.received.length >= number);
-  expect(pair.line.route).not.toBeNull();
+  expect(pair.line.direct).toBe(true);
   expect(pair.received.map(([, payload]) => (payload as { number: number }).number)).toEqual(
     Array.from({ length: number }, (_, at) => at + 1),
   );

@@ -53,6 +53,8 @@ export type FlusherParts = {
   readonly windowMsMin: number;
   /** The same in rooms of at most `SMALL_ROOM` members on this node. */
   readonly windowMsSmall: number;
+  /** And at least so many times the duration of the last walk. */
+  readonly windowWalks: number;
   readonly writer: LevelWriter;
   readonly loop: SliceLoop;
   readonly clock: Clock;
@@ -72,7 +74,7 @@ type Walk = {
 
 /**
  * Passes changed rows on to some lanes of one room. Modes: quiet → a change is flushed at once, after the input of this turn ·
- * window open (max(windowMsMin, 2 × the last walk)) → changes merge, critical edges bypass once per item · walking → changes wait for
+ * window open (max(windowMsMin, windowWalks × the last walk)) → changes merge, critical edges bypass once per item · walking → changes wait for
  * the end of the walk, a critical edge restarts it once with the merged newest rows, beginning with those not served yet.
  * At most one frame is on its way at any time, so nothing queues but the newest level of each item.
  */
@@ -324,7 +326,7 @@ export class LaneFlusher implements Walker {
     const nowMs = this.#parts.clock.now();
     const durationMs = nowMs - walk.beganAtMs;
     if (walk.kind === 'critical') this.#criticalFromMs = nowMs + durationMs;
-    else this.#windowEndsAtMs = Math.max(this.#windowEndsAtMs, walk.beganAtMs + 2 * durationMs);
+    else this.#windowEndsAtMs = Math.max(this.#windowEndsAtMs, walk.beganAtMs + this.#parts.windowWalks * durationMs);
     this.touch();
   }
 }

@@ -22,6 +22,8 @@ export type FanoutSettings = {
   readonly windowMsMin: number;
   /** The same in small rooms. */
   readonly windowMsSmall: number;
+  /** The window is at least so many times as long as the last walk: 2 leaves half of the time to others. */
+  readonly windowWalks: number;
   readonly heartbeatMs: number;
   /** A room without members stays open this long, for those who come back. */
   readonly lingerMs: number;
@@ -111,6 +113,7 @@ export class Room {
         rank,
         windowMsMin,
         windowMsSmall: parts.settings.windowMsSmall,
+        windowWalks: parts.settings.windowWalks,
         lanes: this.#audiences.filter(({ lane }) => (lane === 'viewers') === (rank === 1)),
       });
     this.#flushers = {

@@ -9,6 +9,7 @@ export const fanoutDefaults: FanoutSettings = {
   gate: gateWatchDefaults,
   windowMsMin: 25,
   windowMsSmall: 15,
+  windowWalks: 2,
   heartbeatMs: 2_000,
   lingerMs: 5_000,
   archivedAfterMs: 10_000,
@@ -27,6 +28,7 @@ export type JoinRequest = {
 
 /** One socket's place in one lane. */
 export type Membership = {
+  readonly livestreamId: string;
   readonly lane: Lane;
   info(): LivestreamInfo;
   /** The client has worked off this frame. */
@@ -52,6 +54,10 @@ class RoomMembership implements Membership {
   constructor(entry: OpenRoom, member: Member) {
     this.#entry = entry;
     this.#member = member;
+  }
+
+  get livestreamId(): string {
+    return this.#entry.room.livestreamId;
   }
 
   get lane(): Lane {

@@ -65,7 +65,7 @@ function levelHandlers({
           membership.leave();
           throw new HttpError('unavailable');
         }
-        memberships.push({ livestreamId, membership });
+        session.memberships = [...session.memberships, membership];
         // An anchor or operator in the viewers' lane sees what goes on air: overlays there, and previews of them.
         await socket.join([laneRoomOf(livestreamId, lane), ...(onAir ? [airRoomOf(livestreamId)] : [])]);
         return new JoinedAnswer(membership.info(), grant.buyerId);
@@ -125,10 +125,7 @@ function leave(session: ClientSession, livestreamId: string): void {
   const membership = session.membershipOf(livestreamId);
   if (membership === undefined) return;
   membership.leave();
-  session.memberships.splice(
-    session.memberships.findIndex((one) => one.membership === membership),
-    1,
-  );
+  session.memberships = session.memberships.filter((one) => one !== membership);
   void session.socket.leave(laneRoomOf(livestreamId, membership.lane));
   void session.socket.leave(airRoomOf(livestreamId));
 }

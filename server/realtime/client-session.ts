@@ -31,9 +31,7 @@ type SessionParts = {
   readonly clock: Clock;
 };
 
-type LivestreamMembership = { readonly livestreamId: string; readonly membership: Membership };
-
-const none: readonly string[] = [];
+const none: readonly never[] = [];
 
 /** What the server knows of one connected socket. */
 export class ClientSession {
@@ -41,8 +39,8 @@ export class ClientSession {
   /** The way by which levels reach it. */
   readonly line: SocketHandle;
   readonly grants: readonly Grant[];
-  /** Few, most often one: a list is a third of a map. */
-  readonly memberships: LivestreamMembership[] = [];
+  /** Few, most often one: a list is a third of a map. Replaced, not added to: a list that grows has room for sixteen more. */
+  memberships: readonly Membership[] = none;
   /** Livestreams that are being joined: two joins at once would make two members. */
   joining: readonly string[] = none;
   readonly limits: SessionLimits;
@@ -63,7 +61,8 @@ export class ClientSession {
   }
 
   membershipOf(livestreamId: string): Membership | undefined {
-    return this.memberships.find((one) => one.livestreamId === livestreamId)?.membership;
+    for (const membership of this.memberships) if (membership.livestreamId === livestreamId) return membership;
+    return undefined;
   }
 
   /** `cost`: 1 for a word, more for what makes the server write much. */
@@ -91,6 +90,8 @@ export class ClientSession {
   /** Called once, when the socket is gone. */
   leaveAll(): void {
     this.left = true;
-    for (const { membership } of this.memberships.splice(0)) membership.leave();
+    const { memberships } = this;
+    this.memberships = none;
+    for (const membership of memberships) membership.leave();
   }
 }

@@ -22,11 +22,13 @@ import { anonymousViewers } from './anonymous-viewers.ts';
 import { audienceEmitter } from './audience-emitter.ts';
 import { clientEventHandlers } from './client-event-handlers.ts';
 import { ClientSession, type SessionLimits, sessionLimits } from './client-session.ts';
+import { DirectReads } from './direct-reads.ts';
+import { checkDirectReads } from './direct-reads-check.ts';
 import { dispatcher } from './event-dispatch.ts';
 import { gatekeeper, type HandshakeSettings, originAllowed, type RealtimeServer } from './handshake.ts';
 import { overlaySockets } from './overlay-sockets.ts';
 import { packetParser, takeAcks } from './packets.ts';
-import { releaseHandshake } from './slim-socket.ts';
+import { compactSocket, releaseHandshake } from './slim-socket.ts';
 
 export type RealtimeSettings = HandshakeSettings & {
   readonly limits?: SessionLimits;
@@ -73,7 +75,8 @@ export function createRealtime(parts: RealtimeParts): Realtime {
   let stopping: Promise<void> | null = null;
   const io = openServer(parts, () => stopping !== null);
   const writer = new FrameWriter(io);
-  const checked = writeDirectly(writer, log);
+  const reads = new DirectReads();
+  const checked = checkShortWays(writer, reads, log);
   const fanout = new StockFanout({
     ...parts,
     writer,
@@ -107,11 +110,14 @@ export function createRealtime(parts: RealtimeParts): Realtime {
     void overlays.enter(socket);
     releaseHandshake(socket);
     takeAcks(socket, session);
+    reads.attach(socket, session);
     socket.onAny((event: unknown, ...args: unknown[]) => void dispatch(session, event, args));
     socket.on('disconnect', () => {
       session.leaveAll();
       metrics.sockets.dec();
     });
+    // Last: every listener is there.
+    compactSocket(socket);
   });
 
   const stop = async (reason: string): Promise<void> => {
@@ -141,15 +147,19 @@ export function createRealtime(parts: RealtimeParts): Realtime {
 
 const checkWithinMs = 5_000;
 
-/** Levels go the short way as soon as it has been seen to work here; until then, and if it does not, they go Socket.IO's. */
-async function writeDirectly(writer: FrameWriter, log: Logger): Promise<void> {
-  const outcome = await checkFrameWriter(systemTimers, checkWithinMs);
-  if (outcome.kind === 'same') writer.goDirect();
-  else
-    log.warn(
-      { reason: outcome.reason },
-      'levels are sent in the ordinary way, which costs more: the check of the short way failed',
-    );
+/** Levels and acknowledgements go the short ways as soon as those have been seen to work here; until then, and if they do not, the long ones. */
+async function checkShortWays(writer: FrameWriter, reads: DirectReads, log: Logger): Promise<void> {
+  const [writing, reading] = [
+    await checkFrameWriter(systemTimers, checkWithinMs),
+    await checkDirectReads(systemTimers, checkWithinMs),
+  ];
+  if (writing.kind === 'same') writer.goDirect();
+  if (reading.kind === 'same') reads.goDirect();
+  for (const outcome of [writing, reading]) {
+    if (outcome.kind === 'same') continue;
+    const { reason } = outcome;
+    log.warn({ reason }, 'levels go the ordinary way, which costs more: the check of the short way failed');
+  }
 }
 
 function openServer({ httpServer, adapter, settings }: RealtimeParts, isStopping: () => boolean): RealtimeServer {
