@@ -4,11 +4,13 @@ import type { Logger } from 'pino';
 import type { operatorRoutes } from '../contract/operator-routes.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import { createGateLevelWatch } from './alerts/gate-level-watch.ts';
-import { alertDefaults, createPrismaAlertDesk } from './alerts/prisma-alert-desk.ts';
+import type { LevelWatch } from './alerts/level-watch.ts';
+import { alertDefaults, createPrismaAlertDesk, type RunningAlertDesk } from './alerts/prisma-alert-desk.ts';
 import { createStopSale } from './alerts/stop-sale.ts';
 import { deriveKey } from './auth/keys.ts';
 import type { OverlayTokens } from './auth/overlay-tokens.ts';
 import type { Config } from './config/config.ts';
+import type { Leases, LeaseWork } from './db/lease.ts';
 import type { EmitTo } from './fanout/audience.ts';
 import { acknowledgeLinkRoutes } from './http/acknowledge-link.ts';
 import { alertHandlers } from './http/alert-routes.ts';
@@ -30,13 +32,14 @@ import { createUsedLinks } from './notify/used-links.ts';
 import { resolveVapidKeys } from './notify/vapid-keys.ts';
 import type { OrderPath } from './orders/order-path.ts';
 import { createPaceReader } from './pace/curve-reader.ts';
-import { createCurveKit, createPaceKeeper } from './pace/pace-keeper.ts';
+import { createCurveKit, createPaceKeeper, type PaceKeeper } from './pace/pace-keeper.ts';
 import type { StockEngine } from './stock/stock-engine.ts';
 
 type Deps = {
   readonly prisma: PrismaClient;
   readonly engine: StockEngine;
   readonly catalogue: LivestreamCatalogue;
+  readonly leases: Leases;
   readonly takeOver: OrderPath['takeOver'];
   readonly overlays: OverlayTokens;
   readonly emit: EmitTo;
@@ -57,7 +60,7 @@ export type Desk = {
   readonly handlers: DeskHandlers;
   /** To be mounted at `/ack`. */
   readonly acknowledgeRouter: Router;
-  start(): Promise<void>;
+  /** After the leases have been given away. */
   stop(): Promise<void>;
 };
 
@@ -82,7 +85,9 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
     log,
     pause: pauseFor,
     chance: Math.random,
+    lease: deps.leases.deliveries,
   });
+  deps.leases.deliveries.assign({ begin: async () => notifier.adoptSoon(), end: async () => undefined });
 
   const curves = createCurveKit({ prisma, emit, log, metrics: deps.metrics });
   const alerts = createPrismaAlertDesk({
@@ -96,13 +101,17 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
     suppliersOf: (livestreamId) => directory.suppliersOf(livestreamId),
     personOf: async (personId) => (await directory.current()).people.get(personId) ?? null,
     estimates: null,
+    lease: deps.leases.desk,
     clock,
     newId: randomUUID,
     log,
     settings: alertDefaults,
   });
-  const keeper = createPaceKeeper({ watch, alerts, catalogue, curves, emit, clock, log });
-  const pace = createPaceReader({ keeper, curves, catalogue, alerts, clock });
+  const keeper = createPaceKeeper({ watch, alerts, catalogue, curves, lease: deps.leases.desk, emit, clock, log });
+  const levelsOf = async (livestreamId: string) => (await deps.engine.read(livestreamId))?.items ?? null;
+  const pace = createPaceReader({ keeper, curves, catalogue, alerts, levelsOf, clock });
+  deps.leases.desk.assign(deskWork({ watch, alerts, keeper }));
+  keeper.start();
 
   return {
     catalogue,
@@ -124,17 +133,33 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
       acknowledge: (livestreamId, alertId, actor) => alerts.acknowledge(livestreamId, alertId, actor, ''),
       log,
     }),
-    async start() {
-      keeper.start();
-      // The books before the levels: a level that nobody can judge would be a crossing that nobody sees.
-      await alerts.start();
-      await watch.start();
-    },
     async stop() {
-      await watch.stop();
       await alerts.stop();
       await keeper.stop();
       await notifier.stop();
+    },
+  };
+}
+
+/** Of the node that evaluates alerts and follows pace and curves. */
+function deskWork(parts: {
+  readonly watch: LevelWatch;
+  readonly alerts: RunningAlertDesk;
+  readonly keeper: PaceKeeper;
+}): LeaseWork {
+  const { watch, alerts, keeper } = parts;
+  return {
+    able: () => watch.isAble(),
+    async begin() {
+      keeper.begin();
+      // The books before the levels: a level that nobody can judge would be a crossing that nobody sees.
+      await alerts.begin();
+      await watch.start();
+    },
+    async end() {
+      await watch.stop();
+      await alerts.end();
+      await keeper.end();
     },
   };
 }

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +10,9 @@ import { createAccessControl } from './auth/token-access-control.ts';
 import { composeDesk } from './compose-desk.ts';
 import type { Config } from './config/config.ts';
 import { resolveSecrets } from './config/local-secrets.ts';
-import { openDatabase } from './db/database.ts';
+import { type OpenDatabase, openDatabase } from './db/database.ts';
+import { showDatabase } from './db/database-metrics.ts';
+import { createLeases } from './db/lease.ts';
 import { accessHandlers } from './http/access-routes.ts';
 import { createHttpApp } from './http/app.ts';
 import { createDemoReplay, demoReplayRoutes } from './http/demo-replay.ts';
@@ -47,6 +51,12 @@ export type RunningServer = {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Not ready when it takes no writes, either: then no order can be promised. */
+async function askDatabase(database: OpenDatabase): Promise<void> {
+  if (database.state() !== 'ok') throw new Error(`PostgreSQL is ${database.state()}`);
+  await database.prisma.$queryRaw`SELECT 1`;
+}
+
 /** The whole program, wired by hand: what is here is all there is. */
 export async function start(config: Config, log: Logger): Promise<RunningServer> {
   const clock = systemClock;
@@ -69,6 +79,10 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const database = await openDatabase({ databaseUrl: config.databaseUrl, dataDir: databaseDir, log });
     onStop('database', () => database.close());
     const { prisma } = database;
+    showDatabase(database, metrics.registry);
+
+    const holder = `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`;
+    const leases = createLeases({ database, holder, log, registry: metrics.registry });
 
     const gateSettings = { pendingLeaseMs: config.pendingLeaseMs, keyTtlMs: config.idempotencyTtlMs };
     const gate = await openGate({ redisUrl: config.redisUrl, clock, settings: gateSettings, log });
@@ -101,6 +115,9 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       ledger,
       catalogue,
       metrics,
+      driftLease: leases.drift,
+      ledgerTakes: () => database.state() === 'ok',
+      chance: Math.random,
       clock,
       wait: (ms) => wait(ms),
       log,
@@ -112,7 +129,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const { orders } = path;
 
     const readiness = createReadiness({
-      probes: { database: () => prisma.$queryRaw`SELECT 1`, gate: () => gate.ping() },
+      probes: { database: () => askDatabase(database), gate: () => gate.ping() },
       timeoutMs: 2_000,
       maxAgeMs: 500,
       clock,
@@ -147,6 +164,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       prisma,
       engine,
       catalogue,
+      leases,
       takeOver: (id, change) => path.takeOver(id, change),
       overlays,
       emit: (...told) => realtime.emitTo(...told),
@@ -159,6 +177,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       log,
     });
     onStop('desk', () => desk.stop());
+    onStop('leases', () => leases.stop());
 
     const app = createHttpApp({
       handlers: {
@@ -213,7 +232,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
 
     const hasDemo = config.demo && (await createDemoLivestream({ catalogue, clock, wait: (ms) => wait(ms) }));
     await path.openGates();
-    await desk.start();
+    await leases.start();
     const port = await listen(server, config.port, config.host);
     const url = `http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`;
     onStop('http', () => closeServer(server, config.shutdownGraceMs / 2));

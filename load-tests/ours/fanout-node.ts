@@ -166,6 +166,7 @@ function counted(engine: StockEngine, reads: { gateReads: number }): StockEngine
 
 const refused = { kind: 'refused' as const, error: wireError('not_open') };
 const noOrders: OrderService = {
+  refusesNow: () => null,
   place: () => Promise.resolve(refused),
   cancel: () => Promise.resolve(refused),
   refund: () => Promise.resolve(refused),

@@ -1,9 +1,12 @@
+import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AlertBook } from './alert-book.ts';
 import type { EstimateSource } from './estimate-source.ts';
 import type { PlanStore } from './prisma-plan-store.ts';
 
 const askAgainMs = 60_000;
+/** Items whose last question is remembered. */
+const askedMax = 10_000;
 
 /** Asks the source for items without a plan; each at most once a minute. Returns the livestreams whose plans it wrote. */
 export function createEstimateAdoption(deps: {
@@ -13,7 +16,7 @@ export function createEstimateAdoption(deps: {
   readonly planOf: (book: AlertBook, skuId: string) => Parameters<PlanStore['putPlan']>[0]['plan'];
 }) {
   const { source, plans, clock } = deps;
-  const askedAtMs = new Map<string, number>();
+  const askedAtMs = new BoundedCache<number>(askedMax);
   return async (book: AlertBook): Promise<boolean> => {
     let wrote = false;
     for (const { skuId } of book.info?.items ?? []) {

@@ -67,7 +67,8 @@ export function createAftermath(deps: AftermathDeps) {
   }
 
   async function finish(book: AlertBook, alert: StoredAlert, stops: boolean): Promise<void> {
-    if (alert.dueAtMs === null) return;
+    // Past its time it is another node's, and this process was stopped for a while (AL-14).
+    if (alert.dueAtMs === null || alert.dueAtMs <= clock.now()) return;
     const [stopped, told] = await Promise.all([stops ? stopIfAsked(book, alert) : [], tell(book, alert, null)]);
     await store.finish(alert, clock.now(), [...stopped, ...told]);
   }

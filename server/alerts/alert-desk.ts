@@ -13,8 +13,19 @@ export type PlanChange = {
   readonly reasons: readonly Text[];
 };
 
-/** Alerts of all livestreams: rules, life and history. */
-export type AlertDesk = {
+/** What pace and curves need of a livestream's plans and alerts. */
+export type AlertPicture = {
+  planOf(livestreamId: string, skuId: string): ItemPlan | null;
+  plannedEndAtMs(livestreamId: string): number | null;
+  /** Highest tier among the item's open alerts. */
+  openTierOf(livestreamId: string, skuId: string): AlertTier | null;
+};
+
+/**
+ * Alerts of all livestreams: rules, life and history. As an `AlertPicture` it answers from memory, at most a second old, on the node that
+ * evaluates; other nodes know nothing of it by themselves and read it with `pictureOf`.
+ */
+export type AlertDesk = AlertPicture & {
   list(livestreamId: string, state?: 'open' | 'resolved'): Promise<readonly Alert[]>;
   find(livestreamId: string, alertId: string): Promise<{ alert: Alert; events: readonly AlertEvent[] } | null>;
   acknowledge(livestreamId: string, alertId: string, actor: string, note: string): Promise<AlertOutcome>;
@@ -28,10 +39,10 @@ export type AlertDesk = {
     actor: string,
   ): Promise<AlertOutcome | { readonly kind: 'no_person' }>;
   resolve(livestreamId: string, alertId: string, actor: string): Promise<AlertOutcome>;
-  /** Highest tier among the item's open alerts; from memory, never asks the database. */
-  openTierOf(livestreamId: string, skuId: string): AlertTier | null;
   plans(livestreamId: string): Promise<{ plannedEndAtMs: number | null; items: readonly ItemPlanView[] }>;
-  /** Takes effect at once on this node, within a second on others. `conflict`: the livestream has ended. */
+  /** On any node; as it is in the database now. */
+  pictureOf(livestreamId: string): Promise<AlertPicture>;
+  /** Takes effect at once on the node that evaluates, else within a second. `conflict`: the livestream has ended. */
   putPlan(
     livestreamId: string,
     skuId: string,
@@ -42,9 +53,6 @@ export type AlertDesk = {
   putPlannedEnd(livestreamId: string, plannedEndAtMs: number | null, actor: string): Promise<boolean>;
   /** Newest first. */
   planHistory(livestreamId: string, skuId: string): Promise<readonly PlanChange[]>;
-  /** The plan as pace and curves need it; from memory, at most a second old. */
-  planOf(livestreamId: string, skuId: string): ItemPlan | null;
-  plannedEndAtMs(livestreamId: string): number | null;
   tasks(livestreamId: string): Promise<readonly ReplenishmentTask[]>;
   closeTask(
     livestreamId: string,

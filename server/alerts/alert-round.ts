@@ -1,3 +1,4 @@
+import type { Lease } from '../db/lease.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Aftermath } from './alert-aftermath.ts';
 import type { AlertBook } from './alert-book.ts';
@@ -7,6 +8,7 @@ type Deps = {
   readonly store: AlertStore;
   readonly aftermath: Aftermath;
   readonly clock: Clock;
+  readonly lease: Pick<Lease, 'isHeld'>;
   readonly bookOf: (livestreamId: string) => Promise<AlertBook>;
   readonly changed: (alert: StoredAlert) => void;
   readonly report: (error: unknown, alertId: string) => void;
@@ -22,10 +24,11 @@ const notes: Record<Due['kind'], string> = {
 
 /**
  * What time asks for: the next person, the end of a silence or of a forgotten acknowledgement, messages that a dead node owed, alerts of an
- * ended livestream. Every node runs it; each step is a conditional change, so that one node does it (AL-9).
+ * ended livestream. The node that holds the lease runs it; each step is a conditional change, so that two would do it once (AL-9).
  */
 export async function runAlertRound(deps: Deps): Promise<void> {
   for (const due of await deps.store.due(deps.clock.now())) {
+    if (!deps.lease.isHeld()) return;
     try {
       await settle(deps, due);
     } catch (error) {

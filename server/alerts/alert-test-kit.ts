@@ -1,7 +1,9 @@
 import { pino } from 'pino';
 import { type Alert, ItemPlan, type Person, type Supplier } from '../../contract/alerts.ts';
 import type { CurveMarker } from '../../contract/pace.ts';
+import { heldLease } from '../../tests/services/held-lease.ts';
 import type { OpenDatabase } from '../db/database.ts';
+import type { Lease } from '../db/lease.ts';
 import { managed, openTestShop } from '../livestreams/test-shop.ts';
 import type { AlertMessage } from '../notify/notifier.ts';
 import { createPrismaLedger } from '../orders/prisma-ledger.ts';
@@ -124,7 +126,12 @@ export async function openNight(database: OpenDatabase, ownEngine?: StockEngine)
       return rid;
     },
     giveBack: (rid: string) => engine.release(livestreamId, [{ rid, unbind: false }]),
-    async node(change: Partial<AlertSettings> = {}, estimates: EstimateSource | null = null): Promise<Node> {
+    /** Nodes evaluate all of them unless a lease of their own says otherwise: what two of them do must be safe (I7). */
+    async node(
+      change: Partial<AlertSettings> = {},
+      estimates: EstimateSource | null = null,
+      lease: Pick<Lease, 'isHeld' | 'fence'> = heldLease(),
+    ): Promise<Node> {
       const [emitted, messages, markers]: [Alert[], AlertMessage[], CurveMarker[]] = [[], [], []];
       // A node also ends the alerts of nights before this one in the same database.
       const ours = (alert: Alert) => alert.livestreamId === livestreamId;
@@ -143,12 +150,13 @@ export async function openNight(database: OpenDatabase, ownEngine?: StockEngine)
         suppliersOf: () => Promise.resolve(suppliers),
         personOf: () => Promise.resolve(null),
         estimates,
+        lease,
         clock,
         newId,
         log: silent,
         settings: { ...alertDefaults, roundMs: 3_600_000, ...change },
       });
-      await desk.start();
+      await desk.begin();
       await levels.start();
       let stopped: Promise<void> | undefined;
       const stop = async () => {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AlertTier, Supplier } from '../../contract/alerts.ts';
+import type { Lease } from '../db/lease.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import { AlertBook, type Wish } from './alert-book.ts';
@@ -18,6 +19,8 @@ export type KeeperDeps = {
   readonly newId: () => string;
   readonly log: Logger;
   readonly clearAfterMs: number;
+  /** Levels are heard and crossings decided on the node that holds it. */
+  readonly lease: Pick<Lease, 'isHeld'>;
   readonly hooks: {
     /** This node raised tiers (`won`), or the alert changed with another one's raise. */
     raised(book: AlertBook, alert: StoredAlert, won: readonly AlertTier[]): void;
@@ -43,7 +46,7 @@ type Entry = {
 const describeEveryMs = 5_000;
 
 /**
- * Books of all active livestreams on this node. A changed level is looked at at once; what has to happen is one statement for all items of
+ * Books of all active livestreams, on the node that holds the lease. A changed level is looked at at once; what has to happen is one statement for all items of
  * the livestream that are waiting, and items that change meanwhile wait for the next one (one of a livestream at a time, newest levels).
  */
 export class BookKeeper {
@@ -70,6 +73,8 @@ export class BookKeeper {
   }
 
   hear({ livestreamId, items }: WatchedLevels): void {
+    // A process that was stopped for a while hears now what happened then.
+    if (!this.#deps.lease.isHeld()) return;
     const entry = this.#entryOf(livestreamId);
     for (const level of items) {
       const acted = entry.book.put(level);
@@ -116,9 +121,11 @@ export class BookKeeper {
     return [...this.#entries.keys()];
   }
 
-  /** Waits for statements under way. */
-  async settle(): Promise<void> {
-    for (const { working } of this.#entries.values()) await working;
+  /** Waits for statements under way, then forgets every book: what other nodes do from now on is not heard here. */
+  async close(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const { working } of entries) await working;
   }
 
   #entryOf(livestreamId: string): Entry {
@@ -201,13 +208,14 @@ export class BookKeeper {
     entry.working ??= this.#decide(entry).then(() => {
       entry.working = null;
       // A level that came in between the last look and here.
-      return entry.dirty.size > 0 ? this.#work(entry) : undefined;
+      return entry.dirty.size > 0 && this.#deps.lease.isHeld() ? this.#work(entry) : undefined;
     });
     return entry.working;
   }
 
   async #decide(entry: Entry): Promise<void> {
-    while (entry.dirty.size > 0) {
+    // Without the lease nothing is decided here; with a new one the books are new ones.
+    while (entry.dirty.size > 0 && this.#deps.lease.isHeld()) {
       const skuIds = [...entry.dirty];
       entry.dirty.clear();
       const nowMs = this.#deps.clock.now();

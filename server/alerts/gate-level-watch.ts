@@ -14,18 +14,24 @@ type Deps = {
   readonly lookMs?: number;
 };
 
+/** Longer than a gate's rebuild and a look that waits for its timeout. */
+const unableAfterMs = 5_000;
+
 type Listener = (levels: WatchedLevels) => void;
 
 /** Follows every active livestream's gate, with one subscription and one copy of the levels each. */
 export function createGateLevelWatch(deps: Deps): LevelWatch & { look(): Promise<void> } {
-  const { catalogue, log, lookMs = 500 } = deps;
+  const { catalogue, clock, log, lookMs = 500 } = deps;
   const listeners = new Set<Listener>();
   const followed = new Map<string, FollowedGate>();
   let job: Periodic | null = null;
   let stopped = false;
+  let lookedAtMs = clock.now();
   const tell = (levels: WatchedLevels) => {
     for (const listener of listeners) listener(levels);
   };
+
+  const report = (error: unknown) => log.warn({ err: error }, 'active livestreams could not be read');
 
   async function look(): Promise<void> {
     const active = new Set((await catalogue.active()).map(({ livestreamId }) => livestreamId));
@@ -37,10 +43,13 @@ export function createGateLevelWatch(deps: Deps): LevelWatch & { look(): Promise
       followed.set(livestreamId, gate);
       return gate.look();
     });
-    for (const round of await Promise.allSettled([...gone.map(([, gate]) => gate.close()), ...looks])) {
+    await Promise.allSettled(gone.map(([, gate]) => gate.close()));
+    const rounds = await Promise.allSettled(looks);
+    for (const round of rounds) {
       // A gate that is away is asked again with the next look; the others are not kept waiting.
       if (round.status === 'rejected') log.warn({ err: round.reason }, 'a gate could not be followed');
     }
+    if (rounds.length === 0 || rounds.some(({ status }) => status === 'fulfilled')) lookedAtMs = clock.now();
   }
 
   return {
@@ -51,12 +60,16 @@ export function createGateLevelWatch(deps: Deps): LevelWatch & { look(): Promise
       return () => listeners.delete(listener);
     },
     async start() {
-      await look();
-      job = runPeriodically(lookMs, look, (error) => log.warn({ err: error }, 'active livestreams could not be read'));
+      stopped = false;
+      lookedAtMs = clock.now();
+      job = runPeriodically(lookMs, look, report);
+      await look().catch(report);
     },
+    isAble: () => job === null || clock.now() - lookedAtMs < unableAfterMs,
     async stop() {
       stopped = true;
       await job?.stop();
+      job = null;
       await Promise.allSettled([...followed.values()].map((gate) => gate.close()));
       followed.clear();
     },

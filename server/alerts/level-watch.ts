@@ -10,12 +10,15 @@ export type WatchedLevels = {
 };
 
 /**
- * Follows the gates of all active livestreams on this node, whoever looks on: alerts and curves must not depend on viewers. Every node
- * watches, so that none of it stops when a node dies; what must happen once is decided in the database (I7).
+ * Follows the gates of all active livestreams, whoever looks on: alerts and curves must not depend on viewers. The node that holds the
+ * desk's lease watches; when it dies, another one starts. What must happen once is decided in the database (I7).
  */
 export type LevelWatch = {
   /** Called in order per livestream; must not throw and must not take long. Returns how to stop listening. */
   onLevels(listener: (levels: WatchedLevels) => void): () => void;
+  /** Resolves after the first look. May be started again after a stop. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** False: no gate could be asked for some seconds, or the list of livestreams could not. */
+  isAble(): boolean;
 };

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Alert, ItemPlanView, Person, Supplier } from '../../contract/alerts.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { Lease } from '../db/lease.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Periodic, runPeriodically } from '../lib/periodic.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
@@ -9,7 +10,7 @@ import type { CurveMarkers } from '../pace/curve-markers.ts';
 import { createEstimateAdoption } from './adopt-estimates.ts';
 import { createAftermath, wireAlert } from './alert-aftermath.ts';
 import type { AlertBook } from './alert-book.ts';
-import type { AlertDesk, AlertOutcome } from './alert-desk.ts';
+import type { AlertDesk, AlertOutcome, AlertPicture } from './alert-desk.ts';
 import { runAlertRound } from './alert-round.ts';
 import { BookKeeper } from './book-keeper.ts';
 import type { EstimateSource } from './estimate-source.ts';
@@ -53,6 +54,8 @@ export type AlertDeskDeps = {
   readonly personOf: (personId: string) => Promise<Person | null>;
   /** null: estimates come from operators alone. */
   readonly estimates: EstimateSource | null;
+  /** Of the desk: the node that holds it evaluates. */
+  readonly lease: Pick<Lease, 'isHeld' | 'fence'>;
   readonly clock: Clock;
   readonly newId: () => string;
   readonly log: Logger;
@@ -60,17 +63,22 @@ export type AlertDeskDeps = {
 };
 
 export type RunningAlertDesk = AlertDesk & {
-  /** Reads the books of all active livestreams and decides what the present levels mean. Start before the levels, stop after them. */
-  start(): Promise<void>;
-  /** One look at what other nodes changed and at what time asks for; `start` repeats it. */
+  /**
+   * This node evaluates from now on: reads the books of all active livestreams and decides what the present levels mean. Begin before the
+   * levels, end after them. Never rejects: what cannot be read now is read with the next round.
+   */
+  begin(): Promise<void>;
+  /** One look at what other nodes changed and at what time asks for; `begin` repeats it. */
   round(): Promise<void>;
+  end(): Promise<void>;
+  /** Resolves when all messages are on their way. */
   stop(): Promise<void>;
 };
 
-/** Alerts on this node. Rules AL-n are in `docs/spec/alerts.md`; what must happen once is decided in the database. */
+/** Alerts. Rules AL-n are in `docs/spec/alerts.md`; what must happen once is decided in the database. */
 export function createPrismaAlertDesk(deps: AlertDeskDeps): RunningAlertDesk {
   const { prisma, clock, log, settings } = deps;
-  const store = createPrismaAlertStore(prisma, settings);
+  const store = createPrismaAlertStore(prisma, settings, deps.lease);
   const plans = createPrismaPlanStore(prisma);
   const aftermath = createAftermath({ ...deps, store });
   const underWay = new Set<Promise<void>>();
@@ -112,11 +120,13 @@ export function createPrismaAlertDesk(deps: AlertDeskDeps): RunningAlertDesk {
   }
 
   async function round(): Promise<void> {
+    if (!deps.lease.isHeld()) return;
     await keeper.refresh();
     await runAlertRound({
       store,
       aftermath,
       clock,
+      lease: deps.lease,
       changed,
       bookOf: (livestreamId) => keeper.readBook(livestreamId),
       report: (error, alertId) => log.warn({ err: error, alertId }, 'a due step of an alert failed; it is tried again'),
@@ -124,21 +134,28 @@ export function createPrismaAlertDesk(deps: AlertDeskDeps): RunningAlertDesk {
     await adoptEstimates();
   }
 
+  const report = (error: unknown) => log.warn({ err: error }, 'a round of alerts failed');
   let job: Periodic | null = null;
   let unlisten: (() => void) | null = null;
+  async function end(): Promise<void> {
+    unlisten?.();
+    await job?.stop();
+    await keeper.close();
+  }
+
   return {
+    ...pictureWith((livestreamId) => keeper.book(livestreamId)),
     ...deskActions({ store, aftermath, keeper, clock, changed }),
     ...deskPlans({ ...deps, plans, keeper }),
     round,
-    async start() {
+    async begin() {
       unlisten = deps.levels.onLevels((levels) => keeper.hear(levels));
-      await round();
-      job = runPeriodically(settings.roundMs, round, (error) => log.warn({ err: error }, 'a round of alerts failed'));
+      job = runPeriodically(settings.roundMs, round, report);
+      await round().catch(report);
     },
+    end,
     async stop() {
-      unlisten?.();
-      await job?.stop();
-      await keeper.settle();
+      await end();
       await Promise.all(underWay);
     },
   };
@@ -166,10 +183,7 @@ type ActionParts = {
   readonly changed: (alert: StoredAlert) => void;
 };
 
-type Actions = Pick<
-  AlertDesk,
-  'list' | 'find' | 'acknowledge' | 'unacknowledge' | 'silence' | 'assign' | 'resolve' | 'openTierOf'
->;
+type Actions = Pick<AlertDesk, 'list' | 'find' | 'acknowledge' | 'unacknowledge' | 'silence' | 'assign' | 'resolve'>;
 
 function deskActions({ store, aftermath, keeper, clock, changed }: ActionParts): Actions {
   type By = { readonly livestreamId: string; readonly alertId: string; readonly actor: string; readonly note?: string };
@@ -214,16 +228,22 @@ function deskActions({ store, aftermath, keeper, clock, changed }: ActionParts):
       return outcome;
     },
     resolve: (livestreamId, alertId, actor) => act({ livestreamId, alertId, actor }, { kind: 'resolved' }),
-    openTierOf: (livestreamId, skuId) => keeper.book(livestreamId)?.openTier(skuId) ?? null,
   };
 }
+
+/** `bookOf` answers null where nothing is known. */
+const pictureWith = (bookOf: (livestreamId: string) => AlertBook | null): AlertPicture => ({
+  planOf: (livestreamId, skuId) => bookOf(livestreamId)?.plan(skuId) ?? null,
+  plannedEndAtMs: (livestreamId) => bookOf(livestreamId)?.plannedEndAtMs ?? null,
+  openTierOf: (livestreamId, skuId) => bookOf(livestreamId)?.openTier(skuId) ?? null,
+});
 
 type PlanParts = Pick<AlertDeskDeps, 'catalogue' | 'clock' | 'log'> & {
   readonly plans: ReturnType<typeof createPrismaPlanStore>;
   readonly keeper: BookKeeper;
 };
 
-type Plans = Omit<AlertDesk, keyof Actions>;
+type Plans = Omit<AlertDesk, keyof Actions | keyof AlertPicture>;
 
 function deskPlans({ catalogue, plans, keeper, clock }: PlanParts): Plans {
   return {
@@ -252,8 +272,10 @@ function deskPlans({ catalogue, plans, keeper, clock }: PlanParts): Plans {
       return true;
     },
     planHistory: (livestreamId, skuId) => plans.history(livestreamId, skuId),
-    planOf: (livestreamId, skuId) => keeper.book(livestreamId)?.plan(skuId) ?? null,
-    plannedEndAtMs: (livestreamId) => keeper.book(livestreamId)?.plannedEndAtMs ?? null,
+    async pictureOf(livestreamId) {
+      const book = await keeper.readBook(livestreamId);
+      return pictureWith((asked) => (asked === livestreamId ? book : null));
+    },
     tasks: (livestreamId) => plans.tasks(livestreamId),
     async closeTask(livestreamId, taskId, { state, note, actor }) {
       const noted = note === '' ? actor : `${note} (${actor})`;

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { Alert, type AlertBasis, AlertEvent, AlertTier } from '../../contract/alerts.ts';
 import type { Text } from '../../contract/primitives.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
+import type { Lease } from '../db/lease.ts';
 
 /** An alert with `dueAtMs`: until then the node that raised it sends its messages; past it another node does (AL-14). */
 const StoredAlert = z.extend(Alert, { dueAtMs: z.nullable(z.int()) });
@@ -73,7 +74,11 @@ const DUE_MAX = 200;
  * an alert's state takes the livestream's page of the book first, so that changes are one after the other. Rejects with what the
  * database throws.
  */
-export function createPrismaAlertStore(prisma: Pick<PrismaClient, '$queryRaw' | '$executeRaw'>, times: AlertTimes) {
+export function createPrismaAlertStore(
+  prisma: Pick<PrismaClient, '$queryRaw' | '$executeRaw'>,
+  times: AlertTimes,
+  lease: Pick<Lease, 'fence'>,
+) {
   /** Rows of one column `json`; our own functions make them, and they are parsed all the same: they end on the wire. */
   const rows = async <Schema extends z.ZodMiniType>(schema: Schema, sql: Prisma.Sql): Promise<z.output<Schema>[]> => {
     const found = await prisma.$queryRaw<{ json: unknown }[]>(sql);
@@ -87,14 +92,19 @@ export function createPrismaAlertStore(prisma: Pick<PrismaClient, '$queryRaw' | 
     );
 
   return {
-    /** AL-9: one statement for all crossings of a livestream. `won` says which tiers this call raised. */
-    raise: (livestreamId: string, atMs: number, crossings: readonly NewCrossing[]): Promise<Raised[]> =>
-      rows(
+    /** AL-9: one statement for all crossings of a livestream. `won` says which tiers this call raised. Rejects without the lease. */
+    async raise(livestreamId: string, atMs: number, crossings: readonly NewCrossing[]): Promise<Raised[]> {
+      const request = json({ livestreamId, atMs, crossings, ...times });
+      const raised = await rows(
         Raised,
-        Prisma.sql`SELECT stockcast_raise_alerts(${json({ livestreamId, atMs, crossings, ...times })}) AS json`,
-      ),
+        Prisma.sql`SELECT stockcast_raise_alerts(${request}) AS json WHERE ${lease.fence()}`,
+      );
+      // It answers for every crossing.
+      if (raised.length < crossings.length) throw new Error('another node evaluates alerts now');
+      return raised;
+    },
 
-    /** AL-13. Empty when another node was first, or when no alert was open. */
+    /** AL-13. Empty when another node was first or evaluates now, or when no alert was open. */
     clear: (basis: {
       readonly livestreamId: string;
       readonly skuId: string;
@@ -103,7 +113,10 @@ export function createPrismaAlertStore(prisma: Pick<PrismaClient, '$queryRaw' | 
       readonly atMs: number;
       readonly note: string;
     }): Promise<StoredAlert[]> =>
-      rows(StoredAlert, Prisma.sql`SELECT stockcast_clear_basis(${json({ ...basis, ...times })}) AS json`),
+      rows(
+        StoredAlert,
+        Prisma.sql`SELECT stockcast_clear_basis(${json({ ...basis, ...times })}) AS json WHERE ${lease.fence()}`,
+      ),
 
     /** The alert first, then others whose muting changed; empty: no such alert in this livestream. */
     change: (request: ChangeRequest, change: AlertChange): Promise<Changed[]> =>

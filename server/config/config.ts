@@ -39,6 +39,7 @@ export type Config = {
   readonly transports: readonly ('websocket' | 'polling')[];
   readonly socketsPerIpMax: number;
   readonly sessionsPerIpPerMinute: number;
+  readonly ordersPerBuyerPerMinute: number;
   /** With `{orderId}` in it; null: the simulated payment page, or none. */
   readonly paymentPageUrl: string | null;
   readonly shutdownGraceMs: number;
@@ -104,6 +105,7 @@ function configOf(set: z.output<typeof Environment>): Config {
     transports: Object.freeze(set.TRANSPORTS),
     socketsPerIpMax: set.SOCKETS_PER_IP_MAX,
     sessionsPerIpPerMinute: set.SESSIONS_PER_IP_PER_MINUTE,
+    ordersPerBuyerPerMinute: set.ORDERS_PER_BUYER_PER_MINUTE,
     paymentPageUrl: set.PAYMENT_PAGE_URL ?? null,
     shutdownGraceMs: set.SHUTDOWN_GRACE_MS,
     demo: set.DEMO ?? !production,

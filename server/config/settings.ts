@@ -241,6 +241,13 @@ export const Environment = z.object({
     zh: '同时处理的下单请求上限',
     en: 'Orders that may be under way at once',
   }),
+  ORDERS_PER_BUYER_PER_MINUTE: whole({
+    min: 1,
+    max: 1_000_000,
+    fallback: 600,
+    zh: '单个买家每分钟下单请求上限（含重试）',
+    en: 'Order requests of one buyer in a minute, retries included',
+  }),
   TRANSPORTS: about(
     z
       .enum(['websocket,polling', 'websocket'], { error: 'websocket,polling or websocket' })

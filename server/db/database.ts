@@ -1,10 +1,12 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import { type ClientConfig, Pool } from 'pg';
+import type { ClientConfig } from 'pg';
 import { PrismaClient } from '../../generated/prisma/client.ts';
 import { CannotStart } from '../lib/cannot-start.ts';
 import { isDatabaseAway } from './driver-error.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { GuardedPool } from './guarded-pool.ts';
 import { migrate } from './migrate.ts';
+import { type DatabaseState, startPulse } from './pulse.ts';
 
 export type DatabaseLog = {
   info(fields: object, message: string): void;
@@ -33,9 +35,16 @@ export type OpenDatabase = {
   readonly url: string;
   /** Settings for another connection of the same kind, as tests and `migrate` need. */
   readonly connection: ClientConfig;
+  /** As of the last half second. The embedded database is in the process: it is `ok`. */
+  state(): DatabaseState;
+  /** Statements that wait for a connection. */
+  waiting(): number;
   /** Idempotent. Waits for statements under way, 5 s at most. */
   close(): Promise<void>;
 };
+
+/** The tail asks for all livestreams at once, each of them some milliseconds: what is beyond this waits for seconds. */
+const waitingMax = 5_000;
 
 const nothing = () => undefined;
 const silent: DatabaseLog = { info: nothing, warn: nothing, error: nothing };
@@ -66,15 +75,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<OpenDataba
 }
 
 async function openServer(databaseUrl: string, options: DatabaseOptions): Promise<OpenDatabase> {
-  const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
+  const statementTimeoutMs = options.statementTimeoutMs ?? 5_000;
   const connection: ClientConfig = {
     connectionString: databaseUrl,
     application_name: 'stockcast',
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 2_000,
     statement_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
     // Longer than the server's own: whoever waits for an answer learns the server's reason first (O5: without one, nobody knows).
-    query_timeout: statementTimeoutMs + 2_000,
+    query_timeout: statementTimeoutMs + 1_000,
     keepAlive: true,
     // An acknowledged order is on disk (I2), whatever the server's default says.
     options: '-c synchronous_commit=on',
@@ -102,15 +111,22 @@ async function connect(
   const applied = await migrate({ connection: patient, lock: kind === 'postgresql' });
   if (applied.length > 0) log.info({ migrations: applied }, 'database migrated');
 
-  const pool = new Pool({
+  const pulse =
+    kind === 'pglite'
+      ? null
+      : startPulse(connection, (state, error) =>
+          log.warn({ state, err: error }, 'the state of the database has changed'),
+        );
+  const settings = {
     // The embedded database cannot stop a statement by itself; whoever waits for it stops waiting.
     query_timeout: 30_000,
     ...connection,
     // The embedded database is one session: with one connection, a transaction has it to itself, and the pool is the queue.
     max: kind === 'pglite' ? 1 : (options.connectionsMax ?? 10),
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? (kind === 'pglite' ? 5_000 : 2_000),
     idleTimeoutMillis: kind === 'pglite' ? 0 : 60_000,
-  });
+  };
+  const pool = new GuardedPool(settings, { isAway: () => pulse?.state === 'away', waitingMax });
   pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection was lost'));
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, {
@@ -124,8 +140,11 @@ async function connect(
     kind,
     url: server.url,
     connection,
+    state: () => pulse?.state ?? 'ok',
+    waiting: () => pool.waitingCount,
     close() {
       closed ??= (async () => {
+        await pulse?.stop();
         await prisma.$disconnect();
         await Promise.race([pool.end(), new Promise((resolve) => setTimeout(resolve, 5_000).unref())]);
         await server.close();

@@ -1,4 +1,4 @@
-import { wireError } from '../../contract/errors.ts';
+import { type WireError, wireError } from '../../contract/errors.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import type { Order, OrderForOperator } from '../../contract/orders.ts';
 import type { Buyer, OrderService, PlaceOutcome } from '../orders/order-service.ts';
@@ -35,8 +35,13 @@ export function createTestOrders(clock: { now(): number }, units = 5) {
   const orders = new Map<string, StoredOrder>();
   const buyers: Buyer[] = [];
   const place = placing({ clock, orders, buyers }, units);
-  const service: OrderService = { place, ...following(orders) };
-  return { service, orders, buyers };
+  const shedding: { error: WireError | null } = { error: null };
+  const service: OrderService = {
+    refusesNow: () => shedding.error,
+    place: async (...order) => (shedding.error === null ? place(...order) : { kind: 'refused', error: shedding.error }),
+    ...following(orders),
+  };
+  return { service, orders, buyers, shedding };
 }
 
 type Shelf = { clock: { now(): number }; orders: Map<string, StoredOrder>; buyers: Buyer[] };
@@ -75,7 +80,7 @@ function placing({ clock, orders, buyers }: Shelf, units: number): OrderService[
 }
 
 /** What comes after an order. */
-function following(orders: Map<string, StoredOrder>): Omit<OrderService, 'place'> {
+function following(orders: Map<string, StoredOrder>): Omit<OrderService, 'place' | 'refusesNow'> {
   return {
     async cancel(livestreamId, orderId, buyerId) {
       const order = orders.get(orderId);

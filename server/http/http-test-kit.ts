@@ -91,7 +91,7 @@ function assemble(options: TestOptions) {
   });
   const metrics = createMetrics();
   const { log, lines } = recordingLog();
-  const { service, orders, buyers } = createTestOrders(clock);
+  const { service, orders, buyers, shedding } = createTestOrders(clock);
   const readiness = createReadiness({
     probes: options.probes ?? {},
     timeoutMs: 100,
@@ -137,7 +137,7 @@ function assemble(options: TestOptions) {
   });
   const fastPath = createOrderFastPath({ ...shared, orders: service, bodyTimeoutMs: options.bodyTimeoutMs ?? 2_000 });
   const at = (address: string): string => (url = address);
-  return { app, fastPath, payment, access, clock, metrics, readiness, lines, orders, buyers, link, at };
+  return { app, fastPath, payment, access, clock, metrics, readiness, lines, orders, buyers, shedding, link, at };
 }
 
 function recordingLog() {

@@ -17,7 +17,7 @@ import { HttpError, parseWith } from './request.ts';
 import { provenanceOf } from './same-origin.ts';
 
 export type FastPathDeps = {
-  readonly orders: Pick<OrderService, 'place'>;
+  readonly orders: Pick<OrderService, 'place' | 'refusesNow'>;
   readonly access: TokenAccessControl;
   readonly metrics: Pick<Metrics, 'orderSeconds'>;
   readonly readiness: Pick<Readiness, 'draining'>;
@@ -30,6 +30,9 @@ export type FastPathDeps = {
 
 /** Answers the request and returns true, or leaves it untouched and returns false. */
 export type FastPath = (req: IncomingMessage, res: ServerResponse) => boolean;
+
+/** A body that is on its way is here by then. */
+const drainWithinMs = 1_000;
 
 /** Only the plain form of the address; whatever is spelt differently goes to Express, which knows all of HTTP's habits. */
 const orderAddress = /^\/api\/v1\/livestreams\/([A-Za-z0-9_.-]{1,64})\/orders(?:\?|$)/;
@@ -63,6 +66,13 @@ async function answerOrder(
 ): Promise<void> {
   const requestId = deps.nextRequestId();
   try {
+    // Before the token, the body and the schema: what is shed must cost next to nothing.
+    const shed = deps.orders.refusesNow();
+    if (shed !== null) {
+      await drain(req);
+      sendError(deps, { req, res, requestId }, shed);
+      return;
+    }
     const grant = await permitOrder(deps, livestreamId, req);
     if (!isJson(req.headers['content-type']) && hasBody(req)) throw new HttpError('unsupported_media_type');
     const order = parseWith(PlaceOrder, await readBody(req, orderBodyLimit, deps.bodyTimeoutMs ?? 10_000));
@@ -90,6 +100,16 @@ async function permitOrder(deps: FastPathDeps, livestreamId: string, req: Incomi
     throw crossSite();
   }
   return grant;
+}
+
+/** Reads a small body and forgets it, so that the connection stays usable; one that is large or slow costs its connection instead. */
+async function drain(req: IncomingMessage): Promise<void> {
+  if (req.complete || !hasBody(req) || Number(req.headers['content-length'] ?? Infinity) > orderBodyLimit) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, drainWithinMs);
+    req.once('close', resolve).once('end', resolve).resume();
+    req.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer));
+  });
 }
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>

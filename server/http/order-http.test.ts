@@ -1,5 +1,6 @@
+import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { errorTable } from '../../contract/errors.ts';
+import { errorTable, wireError } from '../../contract/errors.ts';
 import { API_PREFIX } from '../../contract/routes.ts';
 import { bodyOf, codeOf, send, sendJson, sendRaw, startTestServer, type TestServer } from './http-test-kit.ts';
 
@@ -8,6 +9,16 @@ const orderOf = (key: string, lines: unknown = [{ skuId: 'tea', quantity: 1 }]):
   idempotencyKey: key,
   lines,
 });
+
+/** Whether a kept connection served this order. */
+function postOver(agent: Agent, url: string, headers: Record<string, string>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const body = JSON.stringify(orderOf('key-kept'));
+    const sent = request(url, { method: 'POST', agent, headers: { ...headers, 'content-type': 'application/json' } });
+    sent.on('error', reject).on('response', (answer) => answer.resume().on('end', () => resolve(sent.reusedSocket)));
+    sent.end(body);
+  });
+}
 
 /** HT-10: both ways into an order are one contract; each test runs against the fast path and against Express. */
 describe.each([
@@ -60,6 +71,21 @@ describe.each([
     const answer = await post(orderOf('key-busy-1', [{ skuId: 'busy', quantity: 1 }]));
     expect([answer.status, codeOf(answer), answer.headers['retry-after']]).toEqual([503, 'overloaded', '1']);
     expect(bodyOf(answer).error).toMatchObject({ action: 'retry', minBackoffMs: 500 });
+  });
+
+  test('[HT-27] what is shed is told so with Retry-After and keeps its connection; then all is as before', async () => {
+    server.shedding.error = wireError('overloaded', { minBackoffMs: 1_800 });
+    try {
+      const answer = await post(orderOf('key-shed-1'));
+      expect([answer.status, codeOf(answer), answer.headers['retry-after']]).toEqual([503, 'overloaded', '2']);
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const reused = [await postOver(agent, url, bearer), await postOver(agent, url, bearer)];
+      agent.destroy();
+      expect(reused).toEqual([false, true]);
+    } finally {
+      server.shedding.error = null;
+    }
+    expect((await post(orderOf('key-busy-1', [{ skuId: 'gold', quantity: 1 }]))).status).toBe(404);
   });
 
   test.each([

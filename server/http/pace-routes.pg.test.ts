@@ -15,7 +15,7 @@ describeWithDatabases('pace over HTTP', ({ database }: DatabaseUnderTest) => {
 
   async function open() {
     const show = (stage = await openPaceStage(database()));
-    const node = await show.node('one');
+    const node = await show.node();
     const shell = (server = await startTestServer({ handlers: paceHandlers({ pace: node.reader }) }));
     const ask = async (path: string, grant: Partial<Grant> & Pick<Grant, 'role'>, body?: object) => {
       const token = await shell.issue({ livestreamId: show.livestreamId, ...grant });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Role } from '../../contract/access.ts';
 import { describeWithDatabases } from '../../tests/services/databases.ts';
+import { heldLease } from '../../tests/services/held-lease.ts';
 import { deriveKey } from '../auth/keys.ts';
 import { parseConfig } from '../config/config.ts';
 import { openTestShop } from '../livestreams/test-shop.ts';
@@ -49,6 +50,7 @@ describeWithDatabases('people and channels over HTTP', ({ database }) => {
       pause: (_ms, signal) =>
         new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
       chance: () => 0.5,
+      lease: heldLease(),
     });
     const handlers = peopleHandlers({
       directory,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Lease } from '../db/lease.ts';
 import { runPeriodically } from '../lib/periodic.ts';
 import { createDeliveryLog } from './delivery-log.ts';
 import type { Notifier } from './notifier.ts';
@@ -6,11 +7,16 @@ import { createPost } from './post.ts';
 import { waitingMax } from './send-lane.ts';
 import type { SendDeps } from './send-notice.ts';
 
-export type NotifierDeps = Omit<SendDeps, 'save' | 'stopping'>;
+export type NotifierDeps = Omit<SendDeps, 'save' | 'stopping'> & {
+  /** The node that holds it takes up messages that others left. */
+  readonly lease: Pick<Lease, 'isHeld'>;
+};
 
 export type RunningNotifier = Notifier & {
   /** Sends a message now, past the queue but within the rate limit. null: there is no such channel. */
   testChannel(channelId: string): Promise<{ readonly delivered: boolean; readonly error: string | null } | null>;
+  /** Looks for messages that nobody sends any more now rather than within the next ten seconds. */
+  adoptSoon(): void;
   deliveriesOfChannel(channelId: string): ReturnType<Notifier['deliveriesOf']>;
 };
 
@@ -34,13 +40,14 @@ export function createNotifier(deps: NotifierDeps): RunningNotifier {
     housekeepingMs,
     async () => {
       await deliveries.renew();
-      if (post.waiting() < waitingMax) for (const row of await deliveries.adopt()) post.add(row);
+      if (deps.lease.isHeld() && post.waiting() < waitingMax) for (const row of await deliveries.adopt()) post.add(row);
     },
     (error) => log.warn({ err: error }, 'waiting deliveries were not looked for'),
   );
   housekeeping.kick();
 
   return {
+    adoptSoon: () => housekeeping.kick(),
     notify: (message) => post.route(message),
     async onCall(livestreamId) {
       const { onCall, people } = await directory.current();

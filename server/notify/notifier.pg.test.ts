@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ChannelKind, NotificationChannel, Person } from '../../contract/alerts.ts';
 import { describeWithDatabases } from '../../tests/services/databases.ts';
+import { heldLease } from '../../tests/services/held-lease.ts';
 import { deriveKey } from '../auth/keys.ts';
 import { createAcknowledgeTokens } from './acknowledge-token.ts';
 import { createNotifier, type RunningNotifier } from './create-notifier.ts';
@@ -62,6 +63,7 @@ describeWithDatabases('notifier', ({ database }) => {
       log: silentLog,
       pause: time.pause,
       chance: () => 0.5,
+      lease: heldLease(),
     });
     running.push(notifier);
     return notifier;

@@ -11,38 +11,39 @@ const chunkMax = 200;
 /**
  * Lets the gate follow the ledger (A2): operations that arrive together go in one call each, in the order confirm, settle, release,
  * and one flush after another per livestream, so that no rid is released before its confirm. An operation that fails is dropped here:
- * the ledger knows the state, and the tail applies it again (A3). That also bounds the queue: it never outlives one flush.
+ * the ledger knows the state, and the tail applies it again (A3). So is one that comes while `queueMax` wait already.
  */
 export class GateFollower {
   readonly #engine: Pick<StockEngine, 'confirm' | 'settle' | 'release'>;
   readonly #pending = new Map<string, Pending>();
   readonly #onError: (error: unknown) => void;
   readonly #timers: Pick<Timers, 'soon'>;
+  readonly #queueMax: number;
 
   constructor(deps: {
     engine: Pick<StockEngine, 'confirm' | 'settle' | 'release'>;
     onError: (error: unknown) => void;
     timers?: Pick<Timers, 'soon'>;
+    /** Operations of one livestream that may wait, of each kind; default: some seconds of the fastest sale. */
+    queueMax?: number;
   }) {
     this.#engine = deps.engine;
     this.#onError = deps.onError;
     this.#timers = deps.timers ?? systemTimers;
+    this.#queueMax = deps.queueMax ?? 20_000;
   }
 
   /** Resolves when the flush that carries it has ended, well or not. */
   confirm(livestreamId: string, attempt: Confirm): Promise<void> {
-    this.#of(livestreamId).confirms.push(attempt);
-    return this.#flushSoon(livestreamId);
+    return this.#put(livestreamId, this.#of(livestreamId).confirms, attempt);
   }
 
   settle(livestreamId: string, rid: string): Promise<void> {
-    this.#of(livestreamId).settles.push(rid);
-    return this.#flushSoon(livestreamId);
+    return this.#put(livestreamId, this.#of(livestreamId).settles, rid);
   }
 
   release(livestreamId: string, attempt: Release): Promise<void> {
-    this.#of(livestreamId).releases.push(attempt);
-    return this.#flushSoon(livestreamId);
+    return this.#put(livestreamId, this.#of(livestreamId).releases, attempt);
   }
 
   /** Resolves when nothing is under way; used on stop. */
@@ -50,6 +51,12 @@ export class GateFollower {
     while (this.#pending.size > 0) {
       await Promise.all([...this.#pending.values()].map(async ({ flushed }) => await flushed));
     }
+  }
+
+  #put<Operation>(livestreamId: string, queue: Operation[], operation: Operation): Promise<void> {
+    if (queue.length < this.#queueMax) queue.push(operation);
+    else this.#onError(new Error('more operations wait for the gate than it takes'));
+    return this.#flushSoon(livestreamId);
   }
 
   #of(livestreamId: string): Pending {

@@ -1,7 +1,9 @@
-import { wireError } from '../../contract/errors.ts';
+import { type WireError, wireError } from '../../contract/errors.ts';
 import type { Order, PaymentCallback } from '../../contract/orders.ts';
+import type { RateLimiter } from '../lib/rate-limiter.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ItemDefinition } from '../stock/stock-engine.ts';
+import type { Admission, AdmittedAs } from './admission.ts';
 import type { LatePaymentDeps } from './late-payment.ts';
 import { payLate } from './late-payment.ts';
 import type { LedgerOrder, OrderLedger, PayOutcome } from './order-ledger.ts';
@@ -19,39 +21,64 @@ type Deps = Omit<PlaceDeps, 'ledger' | 'follower'> & {
   /** Tells the payment provider to send money back. */
   readonly refundPayment: (payment: { paymentId: string; amountMinor: number; currency: string }) => Promise<void>;
   readonly metrics: Pick<Metrics, 'orders'>;
-  /** Orders under way on this node beyond which new ones are shed. */
-  readonly inFlightMax: number;
+  readonly admission: Admission;
+  /** By buyer, over both rims. */
+  readonly buyerRate: RateLimiter;
+  /** False: the ledger is away or takes nothing. No units are taken at the gate for orders that it could not promise. */
+  readonly ledgerTakes: () => boolean;
+  /** 0 ≤ chance() < 1: those who are shed together must not come back together. */
+  readonly chance: () => number;
 };
+
+/** A shed order comes again after at least this, at most three times as long. */
+const shedBackoffMs = 700;
+/** Says nothing about how long orders queue: they waited for something else. */
+const otherWaits: ReadonlySet<string> = new Set(['rebuilding', 'unavailable', 'in_progress']);
 
 /** The order service over a gate and a ledger. What the database cannot answer becomes `unavailable`, which is retryable. */
 export class GateOrderService implements OrderService {
   readonly #deps: Deps;
   readonly #paying = new Map<string, Promise<unknown>>();
-  #inFlight = 0;
 
   constructor(deps: Deps) {
     this.#deps = deps;
   }
 
-  async place(livestreamId: string, buyer: Buyer, order: Parameters<OrderService['place']>[2]): Promise<PlaceOutcome> {
-    const { metrics, inFlightMax } = this.#deps;
-    if (this.#inFlight >= inFlightMax) {
-      metrics.orders.inc({ outcome: 'overloaded' });
-      return { kind: 'refused', error: wireError('overloaded') };
+  refusesNow(): WireError | null {
+    const { admission, chance, ledgerTakes, metrics } = this.#deps;
+    if (!ledgerTakes()) {
+      metrics.orders.inc({ outcome: 'unavailable' });
+      return wireError('unavailable');
     }
-    this.#inFlight += 1;
+    if (admission.admits()) return null;
+    metrics.orders.inc({ outcome: 'overloaded' });
+    return wireError('overloaded', { minBackoffMs: Math.round(shedBackoffMs * (1 + 2 * chance())) });
+  }
+
+  async place(livestreamId: string, buyer: Buyer, order: Parameters<OrderService['place']>[2]): Promise<PlaceOutcome> {
+    const error = this.refusesNow();
+    if (error !== null) return { kind: 'refused', error };
+    const waitMs = this.#deps.buyerRate.take(buyer.buyerId);
+    if (waitMs > 0) {
+      this.#deps.metrics.orders.inc({ outcome: 'rate_limited' });
+      return { kind: 'refused', error: wireError('rate_limited', { minBackoffMs: waitMs }) };
+    }
+    const leave = this.#deps.admission.enter();
+    let as: AdmittedAs = 'other';
     try {
       const outcome = await placeOrder(this.#deps, livestreamId, buyer, order);
-      metrics.orders.inc({ outcome: outcome.kind === 'refused' ? outcome.error.code : outcome.kind });
+      const name = outcome.kind === 'refused' ? outcome.error.code : outcome.kind;
+      if (!otherWaits.has(name)) as = outcome.kind === 'refused' ? 'refused' : 'ordered';
+      this.#deps.metrics.orders.inc({ outcome: name });
       return outcome;
     } finally {
-      this.#inFlight -= 1;
+      leave(as);
     }
   }
 
   /** Orders between reserve and acknowledgement; a graceful stop waits for 0. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#deps.admission.inFlight;
   }
 
   cancel(livestreamId: string, orderId: string, buyerId: string | null, actor: string): Promise<OrderOutcome> {

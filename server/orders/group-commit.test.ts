@@ -40,6 +40,29 @@ test('[OL-29] a lone order is sent at once; those that come meanwhile go togethe
   expect(ledger.groups.slice(1).flatMap(({ orders }) => orders)).toEqual(others);
 });
 
+test('[O5][OL-33] a group without an answer is answered as unknown after a while, and the next one is sent', async () => {
+  const ledger = steppedLedger();
+  const ends: (() => void)[] = [];
+  const patience = (end: () => void) => {
+    const at = ends.push(end) - 1;
+    return () => void (ends[at] = () => undefined);
+  };
+  const commit = new GroupCommit({ ledger, metrics: createMetrics(), queueLengthMax: 10, patience });
+  const first = commit.append(order());
+  const second = commit.append(order());
+  ends[0]?.();
+  await expect(first).rejects.toBeInstanceOf(LedgerUnknown);
+  await turn();
+  expect(ledger.groups).toHaveLength(2);
+  // The first may be answered after all: it is nobody's any more.
+  ledger.groups[0]?.end();
+  ledger.groups[1]?.end();
+  expect(await second).toEqual({ kind: 'fenced' });
+  await turn();
+  ends[1]?.();
+  await commit.drain();
+});
+
 test('[OL-30] a full queue sheds at once and sends nothing of it', async () => {
   const ledger = steppedLedger();
   const commit = commitOn(ledger, 3);

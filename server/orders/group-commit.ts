@@ -8,6 +8,12 @@ export class LedgerOverloaded extends Error {
   override readonly name = 'LedgerOverloaded';
 }
 
+/**
+ * Calls `end` when a group has waited for its answer for long enough, unless it is cancelled before: PostgreSQL hangs, or the way to it
+ * does. Its orders are answered then, and the next group is sent; the statement may commit all the same, and only resolve decides (O5, O6).
+ */
+type Patience = (end: () => void) => () => void;
+
 type Waiting = {
   readonly order: NewOrder;
   readonly resolve: (outcome: AppendOutcome) => void;
@@ -25,6 +31,7 @@ export class GroupCommit {
   readonly #metrics: Pick<Metrics, 'commitSeconds' | 'commitGroupSize' | 'ledgerQueueLength'>;
   readonly #queueLengthMax: number;
   readonly #inFlightMax: number;
+  readonly #patience: Patience;
   #waiting: Waiting[] = [];
   #inFlight = 0;
   #idle: (() => void)[] = [];
@@ -36,11 +43,14 @@ export class GroupCommit {
     queueLengthMax: number;
     /** Statements under way at the same time, 1 or 2. */
     inFlightMax?: number;
+    /** Default: as long as the ledger takes. */
+    patience?: Patience;
   }) {
     this.#ledger = deps.ledger;
     this.#metrics = deps.metrics;
     this.#queueLengthMax = deps.queueLengthMax;
     this.#inFlightMax = deps.inFlightMax ?? 1;
+    this.#patience = deps.patience ?? (() => () => undefined);
   }
 
   /** The outcome is durable when it arrives. Rejects with `LedgerOverloaded`, `LedgerRefused` or `LedgerUnknown`. */
@@ -74,12 +84,22 @@ export class GroupCommit {
     this.#metrics.ledgerQueueLength.set(this.#waiting.length);
   }
 
+  #answerTo(group: readonly Waiting[]): Promise<readonly AppendOutcome[]> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#patience(() => reject(new LedgerUnknown('The ledger does not answer')));
+      this.#ledger
+        .append(group.map(({ order }) => order))
+        .then(resolve, reject)
+        .finally(cancel);
+    });
+  }
+
   /** Never rejects: whatever happens, every order of the group learns it. */
   async #commit(group: readonly Waiting[]): Promise<void> {
     const stop = this.#metrics.commitSeconds.startTimer();
     this.#metrics.commitGroupSize.observe(group.length);
     try {
-      const outcomes = await this.#ledger.append(group.map(({ order }) => order));
+      const outcomes = await this.#answerTo(group);
       stop();
       for (const [index, { resolve, reject }] of group.entries()) {
         const outcome = outcomes[index];
@@ -89,7 +109,7 @@ export class GroupCommit {
     } catch (error) {
       stop();
       // O2: one order must not fail its neighbours. Halves find it in few statements, and the rest commits.
-      if (error instanceof StatementRefused && group.length > 1) {
+      if (error instanceof StatementRefused && !isForAll(error) && group.length > 1) {
         const middle = group.length >> 1;
         await this.#commit(group.slice(0, middle));
         await this.#commit(group.slice(middle));
@@ -100,6 +120,9 @@ export class GroupCommit {
     }
   }
 }
+
+/** A server that takes no writes or has no room: no order of the group is the reason. */
+const isForAll = ({ sqlState }: StatementRefused): boolean => /^(25|53)/.test(sqlState);
 
 /** O5: an error that nobody expected says nothing about the commit. */
 const unknownOf = (error: unknown): LedgerUnknown =>

@@ -1,3 +1,4 @@
+import type { Lease } from '../db/lease.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Periodic } from '../lib/periodic.ts';
 import { runPeriodically } from '../lib/periodic.ts';
@@ -19,6 +20,8 @@ type Deps = {
   readonly follower: GateFollower;
   readonly keeper: GateKeeper;
   readonly metrics: Metrics;
+  /** The node that holds it compares all gates with the ledger; what a node was asked for, it looks at itself. */
+  readonly driftLease: Lease;
   readonly clock: Clock;
   readonly wait: (ms: number) => Promise<void>;
   readonly onOrderChanged: (order: LedgerOrder) => void;
@@ -47,7 +50,10 @@ export type OrderJobs = {
   stop(): Promise<void>;
 };
 
-/** The work that every node does beside its requests: expiry, the tail, drift checks, archiving. All of it is safe on many nodes. */
+/**
+ * The work beside requests: expiry, the tail and archiving on every node; drift on the one that holds the lease. All of it is safe on many
+ * nodes.
+ */
 export function startOrderJobs(deps: Deps): OrderJobs {
   const { intervals, report, timers } = deps;
   const asked = new Set<string>();
@@ -77,6 +83,14 @@ export function startOrderJobs(deps: Deps): OrderJobs {
     (error) => report.error('drift check', error),
     timers,
   );
+  deps.driftLease.assign({
+    begin: async () => drift.kick(),
+    async end() {
+      // What another node measures now is not this node's to tell.
+      for (const livestream of measured) deps.metrics.driftUnits.remove({ livestream });
+      measured.clear();
+    },
+  });
   return {
     checkDriftSoon(livestreamId) {
       asked.add(livestreamId);
@@ -126,8 +140,10 @@ export async function archiveWhenEmpty(
 async function driftActive(deps: Deps, asked: Set<string>, measured: Set<string>): Promise<void> {
   const soon = [...asked];
   asked.clear();
+  if (soon.length === 0 && !deps.driftLease.isHeld()) return;
   const livestreamIds = soon.length > 0 ? soon : (await deps.catalogue.active()).map((one) => one.livestreamId);
   for (const livestreamId of livestreamIds) {
+    if (soon.length === 0 && !deps.driftLease.isHeld()) return;
     try {
       await checkDrift({ ...deps, report: deps.report.drift }, livestreamId);
       measured.add(livestreamId);

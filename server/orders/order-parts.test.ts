@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { heldLease } from '../../tests/services/held-lease.ts';
 import { runPeriodically } from '../lib/periodic.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { ReserveOutcome, ReserveRequest, StockEngine } from '../stock/stock-engine.ts';
@@ -164,6 +165,7 @@ test('[OR-14] a drift check that pauses does not hold up a stop, and calls nothi
     follower: new GateFollower({ engine: engine as StockEngine, onError: (error) => reported.push(error) }),
     keeper: { ensureOpen: async () => 'open' } as unknown as GateKeeper,
     metrics: createMetrics(),
+    driftLease: heldLease(),
     clock: { now: () => 0 },
     wait: () => new Promise((resolve) => pauses.push(resolve)),
     onOrderChanged: () => {},

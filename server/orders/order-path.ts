@@ -1,11 +1,15 @@
 import type { Logger } from 'pino';
 import type { Order } from '../../contract/orders.ts';
+import type { Lease } from '../db/lease.ts';
+import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createRateLimiter } from '../lib/rate-limiter.ts';
 import { createSeldom } from '../lib/seldom.ts';
 import { systemTimers, type Timers } from '../lib/timers.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ItemDefinition, StockEngine } from '../stock/stock-engine.ts';
+import { Admission, admissionDefaults, showAdmission } from './admission.ts';
 import { GateFollower } from './gate-follower.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GateOrderService } from './gate-order-service.ts';
@@ -22,11 +26,18 @@ type Deps = {
   readonly ledger: OrderLedger;
   readonly catalogue: LivestreamCatalogue;
   readonly metrics: Metrics;
+  readonly driftLease: Lease;
   readonly clock: Clock;
   readonly wait: (ms: number) => Promise<void>;
   readonly log: Logger;
   readonly payUrlOf: (order: Order) => string;
-  readonly limits: { readonly ledgerQueueMax: number; readonly ordersInFlightMax: number };
+  readonly limits: {
+    readonly ledgerQueueMax: number;
+    readonly ordersInFlightMax: number;
+    readonly ordersPerBuyerPerMinute: number;
+  };
+  readonly ledgerTakes: () => boolean;
+  readonly chance: () => number;
   readonly keyTtlMs: number;
   /** Time and chance of everything that runs here, for whoever drives them by hand. */
   readonly timers?: Timers;
@@ -36,6 +47,15 @@ type Deps = {
 
 /** What goes on failing while gate or ledger is away is told once in this time. */
 const sameNewsMs = 30_000;
+
+/** Longer than any commit takes that a buyer would wait for; then the outcome is unknown (O5) and the client asks again. */
+const ledgerPatienceMs = 1_500;
+
+/** Buyers whose rate is remembered. */
+const buyersMax = 50_000;
+
+/** How often the event loop's lateness is looked at. */
+const beatMs = 20;
 
 export type OrderPath = {
   readonly orders: OrderService;
@@ -62,7 +82,14 @@ export function startOrderPath(deps: Deps): OrderPath {
   const onOrderChanged = (order: LedgerOrder) => listener?.(wireOrder(order), order.buyerId);
 
   const seldom = createSeldom({ clock, everyMs: sameNewsMs });
-  const commit = new GroupCommit({ ledger, metrics, queueLengthMax: limits.ledgerQueueMax });
+  const commit = new GroupCommit({
+    ledger,
+    metrics,
+    queueLengthMax: limits.ledgerQueueMax,
+    patience: (end) => timers.after(ledgerPatienceMs, end),
+  });
+  const admission = new Admission({ ...admissionDefaults, inFlightMax: limits.ordersInFlightMax }, clock);
+  showAdmission(admission, metrics.registry);
   const follower = new GateFollower({
     engine,
     onError: (error) =>
@@ -102,6 +129,7 @@ export function startOrderPath(deps: Deps): OrderPath {
     follower,
     keeper,
     metrics,
+    driftLease: deps.driftLease,
     clock,
     wait,
     onOrderChanged,
@@ -131,8 +159,18 @@ export function startOrderPath(deps: Deps): OrderPath {
     // A provider's refund API is called here once there is one; until then operators see the refund in the order's payments.
     refundPayment: async (payment) => log.info({ payment }, 'refund handed to the payment provider'),
     metrics,
-    inFlightMax: limits.ordersInFlightMax,
+    admission,
+    buyerRate: createRateLimiter({
+      perMinute: limits.ordersPerBuyerPerMinute,
+      burst: Math.max(10, Math.ceil(limits.ordersPerBuyerPerMinute / 10)),
+      keysMax: buyersMax,
+      clock,
+    }),
+    ledgerTakes: deps.ledgerTakes,
+    chance: deps.chance,
   });
+
+  const stopBeat = watchLateness(admission, clock, timers);
 
   return {
     orders,
@@ -147,6 +185,7 @@ export function startOrderPath(deps: Deps): OrderPath {
       for (const { livestreamId } of await catalogue.active()) await keeper.ensureOpen(livestreamId, 'missing');
     },
     async stop() {
+      stopBeat();
       while (orders.inFlight > 0) await wait(10);
       await commit.drain();
       await jobs.stop();
@@ -155,9 +194,26 @@ export function startOrderPath(deps: Deps): OrderPath {
   };
 }
 
+/** Tells how late the event loop is: its timers wait there as requests do. */
+function watchLateness(admission: Admission, clock: Clock, timers: Pick<Timers, 'after'>): () => void {
+  let cancel: (() => void) | null = null;
+  const beat = () => {
+    const dueAtMs = clock.now() + beatMs;
+    cancel = timers.after(beatMs, () => {
+      admission.observeLateness(Math.max(0, clock.now() - dueAtMs));
+      beat();
+    });
+  };
+  beat();
+  return () => cancel?.();
+}
+
+/** Sold from at once; a livestream that is forgotten is asked for once more. */
+const livestreamsMax = 10_000;
+
 /** A livestream's hold time is decided when it is created and never changes, so it is asked once. */
 function rememberHoldTtl(catalogue: Pick<LivestreamCatalogue, 'info'>): (livestreamId: string) => Promise<number> {
-  const known = new Map<string, Promise<number>>();
+  const known = new BoundedCache<Promise<number>>(livestreamsMax);
   return (livestreamId) => {
     const before = known.get(livestreamId);
     if (before !== undefined) return before;

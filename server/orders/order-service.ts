@@ -21,6 +21,11 @@ export type Buyer = { readonly buyerId: string; readonly deviceId: string | null
 
 /** The order path for both rims (HTTP and sockets). Never rejects for anything a buyer, a gate or a ledger can do: refusals are values. */
 export type OrderService = {
+  /**
+   * What every new order would be refused with now, whatever is in it: the server sheds, or the ledger is away. For rims that can say so
+   * before they have looked at the request; not null counts as one refused order.
+   */
+  refusesNow(): WireError | null;
   place(livestreamId: string, buyer: Buyer, order: PlaceOrder): Promise<PlaceOutcome>;
   /** By the order's buyer (`buyerId`), or by an operator (`null`). An order of another livestream or buyer is `route_not_found`. */
   cancel(livestreamId: string, orderId: string, buyerId: string | null, actor: string): Promise<OrderOutcome>;

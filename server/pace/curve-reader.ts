@@ -3,11 +3,15 @@ import type * as z from 'zod/mini';
 import type { Decision } from '../../contract/alerts.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import type { CurvePoint, ItemCurve, PaceState } from '../../contract/pace.ts';
+import type { AlertDesk } from '../alerts/alert-desk.ts';
+import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
+import type { ItemLevel } from '../stock/stock-engine.ts';
 import { downSample } from './down-sample.ts';
-import { LivestreamPace, type PaceAlerts } from './livestream-pace.ts';
+import { LivestreamPace } from './livestream-pace.ts';
 import type { CurveKit, PaceKeeper } from './pace-keeper.ts';
+import { windowSeconds } from './sales-window.ts';
 
 /** Rows that one answer reads over all of its items, about: 200 for each of 100 items. */
 const rowsPerAnswer = 20_000;
@@ -26,9 +30,15 @@ export type PaceReaderDeps = {
   readonly keeper: Pick<PaceKeeper, 'paceOf' | 'recentPoints'>;
   readonly curves: Pick<CurveKit, 'store' | 'markers'>;
   readonly catalogue: Pick<LivestreamCatalogue, 'info'>;
-  readonly alerts: PaceAlerts;
+  readonly alerts: Pick<AlertDesk, 'pictureOf'>;
+  /** The gate's; null: there is none. */
+  readonly levelsOf: (livestreamId: string) => Promise<readonly ItemLevel[] | null>;
   readonly clock: Clock;
 };
+
+/** Pictures made on a node that does not follow the livestream: how many, and for how long each answers. */
+const picturesMax = 100;
+const pictureMs = 1_000;
 
 const decisionNames: Readonly<Record<z.infer<typeof Decision>['kind'], { zh: string; en: string }>> = {
   replenish: { zh: '补货', en: 'Replenish' },
@@ -40,13 +50,36 @@ const decisionNames: Readonly<Record<z.infer<typeof Decision>['kind'], { zh: str
 export type PaceReader = ReturnType<typeof createPaceReader>;
 
 /** Answers questions about pace and curves, on any node, for livestreams that are over as well. `null`: no such livestream. */
-export function createPaceReader({ keeper, curves, catalogue, alerts, clock }: PaceReaderDeps) {
-  const followed = async (info: LivestreamInfo): Promise<LivestreamPace> => {
-    const kept = keeper.paceOf(info.livestreamId);
-    if (kept !== null) return kept;
-    const pace = new LivestreamPace(info.livestreamId, alerts, clock.now());
+export function createPaceReader({ keeper, curves, catalogue, alerts, levelsOf, clock }: PaceReaderDeps) {
+  const pictures = new BoundedCache<{ readonly atMs: number; readonly pace: Promise<LivestreamPace> }>(picturesMax);
+
+  /** From the database and the gate: windows as full as the last sample is old, and a cue that has no past. */
+  const readPace = async (info: LivestreamInfo): Promise<LivestreamPace> => {
+    const { livestreamId } = info;
+    const sinceMs = clock.now() - windowSeconds * 1_000;
+    const [picture, markers, levels, stored] = await Promise.all([
+      alerts.pictureOf(livestreamId),
+      curves.store.loadMarkers(livestreamId),
+      levelsOf(livestreamId),
+      curves.store.loadRecent(livestreamId, sinceMs),
+    ]);
+    const pace = new LivestreamPace(livestreamId, picture, clock.now());
     pace.describe(info);
-    pace.mark(await curves.store.loadMarkers(info.livestreamId));
+    pace.mark(markers);
+    pace.restore(stored, levels ?? [], clock.now());
+    return pace;
+  };
+  const followed = (info: LivestreamInfo): LivestreamPace | Promise<LivestreamPace> => {
+    const { livestreamId } = info;
+    const kept = keeper.paceOf(livestreamId);
+    if (kept !== null) return kept;
+    const nowMs = clock.now();
+    const known = pictures.get(livestreamId);
+    if (known !== undefined && Math.abs(nowMs - known.atMs) < pictureMs) return known.pace;
+    const pace = readPace(info);
+    pictures.set(livestreamId, { atMs: nowMs, pace });
+    // What could not be read is read again by whoever asks next.
+    pace.catch(() => pictures.delete(livestreamId));
     return pace;
   };
 

@@ -22,7 +22,7 @@ type Track = {
   seen: boolean;
 };
 
-/** How long a node that does not write keeps its samples: longer than the lease, so that the next writer leaves no gap. */
+/** How long samples are kept for answers to those who come now, and how long ago is a moment ago: longer than a hand-over takes. */
 export const recentSeconds = 15;
 
 export const pointOf = ({ second, consumed, available }: Sample): CurvePoint => [second * 1_000, consumed, available];
@@ -46,6 +46,11 @@ export class CurveSampler {
   restore(sample: Sample): void {
     const tracks = this.#tracksOf(sample.livestreamId);
     if (!tracks.has(sample.skuId)) tracks.set(sample.skuId, { last: sample, settled: true, seen: false });
+  }
+
+  /** Samples that nobody took when it was time: they are stored and told as if somebody had. */
+  makeUpFor(samples: readonly Sample[]): void {
+    for (const sample of samples) this.#put(sample);
   }
 
   /** An item's level at `atMs`; returns by how much its consumption rose since the last one: 0 for the first, never below. */
@@ -118,8 +123,8 @@ const bySecond = (a: Sample, b: Sample): number => a.second - b.second;
 const keyOf = ({ livestreamId, skuId, second }: Sample): string => `${livestreamId}/${skuId}/${second}`;
 
 /**
- * Samples that wait for the database, each item's second once. Bounded: beyond `lengthMax` the oldest goes and is counted. A node that
- * does not write keeps the last 15 s only (`keepRecent`); what it has written stays that long too, for answers to those who come now.
+ * Samples that wait for the database, each item's second once. Bounded: beyond `lengthMax` the oldest goes and is counted. What is written
+ * stays for 15 s, for answers to those who come now.
  */
 export class SampleQueue {
   readonly #lengthMax: number;
@@ -170,11 +175,6 @@ export class SampleQueue {
     for (const sample of samples) {
       if (this.#waiting.get(keyOf(sample)) === sample) this.#waiting.delete(keyOf(sample));
     }
-  }
-
-  /** Another node writes: only what it may leave behind if it dies now is kept. */
-  keepRecent(nowMs: number): void {
-    for (const [key, { second }] of this.#waiting) if (isOld(second, nowMs)) this.#waiting.delete(key);
   }
 
   /** Samples of the last 15 s, oldest first. */

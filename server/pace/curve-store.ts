@@ -1,6 +1,10 @@
 import type { CurveMarker, CurvePoint } from '../../contract/pace.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import type { Sample } from './curve-sampler.ts';
+import { secondOf } from './sales-window.ts';
+
+/** Longer than any hand-over; a longer pause is one without a server, in which nothing was sold. */
+const missedMs = 60_000;
 
 /** A marker with what is kept beside it. `key` says what it is about: the same key twice is one marker. */
 export type NewMarker = CurveMarker & {
@@ -28,7 +32,7 @@ export type CurveQuery = {
 export type CurveStore = ReturnType<typeof createCurveStore>;
 
 export function createCurveStore(prisma: PrismaClient) {
-  return { ...sampleStore(prisma), ...markerStore(prisma), ...leaseStore(prisma) };
+  return { ...sampleStore(prisma), ...markerStore(prisma) };
 }
 
 function sampleStore(prisma: PrismaClient) {
@@ -71,6 +75,22 @@ function sampleStore(prisma: PrismaClient) {
         available,
         version,
       }));
+    },
+
+    /**
+     * The seconds before this one that have no sample because nobody wrote, out of the ledger's entries: the last minute at most, and of
+     * each item only what came after its newest sample in `stored`. They do not replace a sample that is there.
+     */
+    async loadMissed(livestreamId: string, stored: readonly Sample[], nowMs: number): Promise<readonly Sample[]> {
+      const newest = new Map(stored.map((sample) => [sample.skuId, sample]));
+      const since = new Date(nowMs - missedMs);
+      const rows = await prisma.$queryRaw<{ skuId: string; second: bigint; consumed: number; available: number }[]>`
+        SELECT sku_id AS "skuId", second, consumed, available FROM stockcast_seconds_since(${livestreamId}, ${since})`;
+      return rows.flatMap(({ second: bigSecond, ...row }) => {
+        const [second, known] = [Number(bigSecond), newest.get(row.skuId)];
+        const isMissed = second < secondOf(nowMs) && second > (known?.second ?? 0);
+        return isMissed ? [{ livestreamId, second, version: known?.version ?? 0, ...row }] : [];
+      });
     },
 
     /**
@@ -138,25 +158,6 @@ function markerStore(prisma: PrismaClient) {
         text: { zh: textZh, en: textEn },
         internal,
       }));
-    },
-  };
-}
-
-function leaseStore(prisma: PrismaClient) {
-  return {
-    /** True if `holder` has the lease for `ttlMs` from now, by the database's clock. Taken when free, expired or one's own. */
-    async takeLease(name: string, holder: string, ttlMs: number): Promise<boolean> {
-      const taken = await prisma.$executeRaw`
-        INSERT INTO pace_leases AS lease (name, holder, expires_at)
-        VALUES (${name}, ${holder}, clock_timestamp() + ${ttlMs}::int * interval '1 millisecond')
-        ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, expires_at = EXCLUDED.expires_at
-          WHERE lease.holder = EXCLUDED.holder OR lease.expires_at < clock_timestamp()`;
-      return taken === 1;
-    },
-
-    /** The next node need not wait for its end. */
-    async dropLease(name: string, holder: string): Promise<void> {
-      await prisma.paceLease.deleteMany({ where: { name, holder } });
     },
   };
 }

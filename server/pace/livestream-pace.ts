@@ -1,7 +1,7 @@
 import { effectiveStatus } from '../../contract/levels.ts';
 import type { ItemInfo, LivestreamInfo } from '../../contract/livestreams.ts';
 import type { BandPoint, CurveMarker, ItemPace, PaceState } from '../../contract/pace.ts';
-import type { AlertDesk } from '../alerts/alert-desk.ts';
+import type { AlertPicture } from '../alerts/alert-desk.ts';
 import type { ItemLevel } from '../stock/stock-engine.ts';
 import { type CuedItem, CueKeeper, wantedCue } from './cue.ts';
 import type { Sample } from './curve-sampler.ts';
@@ -11,7 +11,7 @@ import { hotItems, nextItems, slowItems } from './ranking.ts';
 import { SalesWindow, windowSeconds } from './sales-window.ts';
 import { velocityOf } from './velocity.ts';
 
-export type PaceAlerts = Pick<AlertDesk, 'planOf' | 'plannedEndAtMs' | 'openTierOf'>;
+export type PaceAlerts = AlertPicture;
 
 type Watched = { level: ItemLevel; readonly window: SalesWindow };
 

@@ -15,7 +15,7 @@ describeWithDatabases('markers', ({ database }: DatabaseUnderTest) => {
   test('[PA-21] a change that every node reports is one marker, told once', async () => {
     const show = await open();
     const { catalogue, livestreamId, skuId } = show;
-    const nodes = [await show.node('one'), await show.node('two')];
+    const nodes = [await show.node(), await show.node()];
     const before = await show.info();
     managed(await catalogue.changeItem(livestreamId, skuId, { unitPriceMinor: 7_900 }, 'test'));
     const priced = await show.info();
@@ -36,7 +36,7 @@ describeWithDatabases('markers', ({ database }: DatabaseUnderTest) => {
     managed(await show.shop.add(livestreamId, later, 10));
     const opensAtMs = clock.nowMs + 8_000;
     managed(await catalogue.changeSale(livestreamId, later, { action: 'open', opensAtMs }, 'test'));
-    const [one, two] = [await show.node('one'), await show.node('two')];
+    const [one, two] = [await show.node(), await show.node()];
     await show.allot(20);
     await show.sell(20);
     await show.run(3, 0, one, two);
@@ -52,7 +52,7 @@ describeWithDatabases('markers', ({ database }: DatabaseUnderTest) => {
 
   test('[PA-21] what the node that died had seen, or not, is marked once by the next one', async () => {
     const show = await open();
-    const [one, two] = [await show.node('one'), await show.node('two')];
+    const [one, two] = [await show.node(), await show.node()];
     await show.allot(10);
     await show.sell(10);
     await show.run(1, 0, one, two);
@@ -75,7 +75,7 @@ describeWithDatabases('markers', ({ database }: DatabaseUnderTest) => {
 
   test('[PA-22] an alert is internal even if nobody said so, and the same one twice is one', async () => {
     const show = await open();
-    const node = await show.node('one');
+    const node = await show.node();
     const { markers } = node.curves;
     await markers.add(show.livestreamId, marker(show.clock.nowMs, { internal: false }));
     await markers.add(show.livestreamId, marker(show.clock.nowMs));
@@ -88,7 +88,7 @@ describeWithDatabases('markers', ({ database }: DatabaseUnderTest) => {
 
   test('[PA-23] a marker that cannot be stored is told at once and stored once the database is back', async () => {
     const show = await open();
-    const node = await show.node('one');
+    const node = await show.node();
     const { createMarkerBook } = await import('./marker-book.ts');
     let away = true;
     const told: string[] = [];

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
 import type { CurvePoint } from '../../contract/pace.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { LevelWatch, WatchedLevels } from '../alerts/level-watch.ts';
+import type { Lease } from '../db/lease.ts';
 import type { EmitTo } from '../fanout/audience.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -45,10 +45,8 @@ export type PaceKeeperDeps = {
   readonly emit: EmitTo;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn'>;
-  /** Of this node; default: a new one for each start. */
-  readonly nodeId?: string;
-  /** After the death of the node that writes, another one goes on within this time; ≤ 5 s. */
-  readonly leaseTtlMs?: number;
+  /** Of the desk: the node that holds it watches, writes and speaks. */
+  readonly lease: Pick<Lease, 'isHeld'>;
   readonly runs?: (intervalMs: number, work: () => Promise<void>, onError: (error: unknown) => void) => Periodic;
 };
 
@@ -62,7 +60,6 @@ const rowsMax = 5_000;
 const statementsMax = 4;
 /** Ten minutes of 30 items that change all the time. */
 const queueMax = 20_000;
-const leaseName = 'pace';
 
 type Kept = {
   readonly pace: LivestreamPace;
@@ -81,38 +78,35 @@ type Kept = {
 };
 
 /**
- * Pace and curves of every livestream that the watch follows. All nodes watch and remember the last 15 s; one of them, which holds the
- * lease, writes samples and speaks to the rooms. When it dies, another one writes what it remembers and goes on: no gap, and what both
- * wrote is one row. Two that speak at once do no harm. While the database is away, the speaker goes on speaking and its samples wait.
+ * Pace and curves of every livestream that the watch follows. The node that holds the lease watches, writes samples and speaks to the
+ * rooms. Another one that goes on after it begins with the database: the samples that are there, and the seconds that nobody sampled, out
+ * of the ledger's entries. What two wrote is one row, and two that speak at once do no harm.
  */
 export class PaceKeeper {
   readonly #deps: PaceKeeperDeps;
-  readonly #nodeId: string;
-  readonly #queue = new SampleQueue(queueMax);
-  readonly #sampler = new CurveSampler(this.#queue);
+  #queue = new SampleQueue(queueMax);
+  #sampler = new CurveSampler(this.#queue);
   readonly #livestreams = new Map<string, Kept>();
-  #speaks = false;
   #dropsCounted = 0;
   #failures = 0;
-  #stops: (() => unknown)[] = [];
+  #unlisten: (() => void) | null = null;
+  #stopMarkers: (() => void) | null = null;
   #runs: Periodic[] = [];
 
   constructor(deps: PaceKeeperDeps) {
     this.#deps = deps;
-    this.#nodeId = deps.nodeId ?? randomUUID();
   }
 
   /** True on the node that writes and speaks. */
   get speaks(): boolean {
-    return this.#speaks;
+    return this.#unlisten !== null && this.#deps.lease.isHeld();
   }
 
   start(): void {
-    const { watch, curves, log, runs = runPeriodically } = this.#deps;
-    this.#stops = [
-      watch.onLevels((levels) => this.#hear(levels)),
-      curves.markers.onAdded((livestreamId, marker) => this.#livestreams.get(livestreamId)?.pace.addMarker(marker)),
-    ];
+    const { curves, log, runs = runPeriodically } = this.#deps;
+    this.#stopMarkers = curves.markers.onAdded((livestreamId, marker) =>
+      this.#livestreams.get(livestreamId)?.pace.addMarker(marker),
+    );
     this.#runs = [
       runs(
         beatMs,
@@ -125,24 +119,33 @@ export class PaceKeeper {
         (error) => this.#reportAway(error),
       ),
     ];
-    this.#runs[1]?.kick();
   }
 
-  /** Writes what waits and gives the lease away. */
-  async stop(): Promise<void> {
-    for (const stop of this.#stops.splice(0)) stop();
-    await Promise.all(this.#runs.splice(0).map((run) => run.stop()));
-    if (!this.#speaks) return;
+  /** This node has the lease: it begins with what the database knows, and with the levels that the watch tells from now on. */
+  begin(): void {
+    this.#unlisten ??= this.#deps.watch.onLevels((levels) => this.#hear(levels));
+  }
+
+  /** It has it no longer: samples that wait are written all the same, since they are what was seen; then everything is forgotten. */
+  async end(): Promise<void> {
+    this.#unlisten?.();
+    this.#unlisten = null;
     try {
       await this.#saveSamples();
-      await this.#deps.curves.store.dropLease(leaseName, this.#nodeId);
     } catch (error) {
-      this.#deps.log.warn(
-        { err: error, samples: this.#queue.length },
-        'the last samples of the curves could not be stored',
-      );
+      const samples = this.#queue.length;
+      this.#deps.log.warn({ err: error, samples }, 'the last samples of the curves could not be stored');
     }
-    this.#speaks = false;
+    this.#livestreams.clear();
+    this.#queue = new SampleQueue(queueMax);
+    this.#sampler = new CurveSampler(this.#queue);
+    this.#dropsCounted = 0;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopMarkers?.();
+    await Promise.all(this.#runs.splice(0).map((run) => run.stop()));
+    if (this.#unlisten !== null) await this.end();
   }
 
   /** The description changed: marks it on the curve and takes it over. Any node may call it, and several. Never rejects. */
@@ -163,6 +166,8 @@ export class PaceKeeper {
   }
 
   #hear({ livestreamId, items, atMs }: WatchedLevels): void {
+    // A process that was stopped for a while hears now what happened then.
+    if (!this.#deps.lease.isHeld()) return;
     const kept = this.#livestreams.get(livestreamId) ?? this.#meet(livestreamId, atMs);
     kept.levelsAtMs = atMs;
     for (const level of items) {
@@ -200,8 +205,12 @@ export class PaceKeeper {
     const { livestreamId } = kept.pace;
     const { curves, clock, log } = this.#deps;
     try {
-      const samples = await curves.store.loadRecent(livestreamId, clock.now() - windowSeconds * 1_000);
+      const stored = await curves.store.loadRecent(livestreamId, clock.now() - windowSeconds * 1_000);
+      const missed = await curves.store.loadMissed(livestreamId, stored, clock.now());
+      if (!this.#follows(kept)) return;
+      const samples = [...stored, ...missed].toSorted((a, b) => a.second - b.second);
       for (const sample of new Map(samples.map((one) => [one.skuId, one])).values()) this.#sampler.restore(sample);
+      this.#sampler.makeUpFor(missed);
       kept.pace.restore(samples, [...(kept.waiting?.values() ?? [])], clock.now());
     } catch (error) {
       log.warn({ err: error, livestreamId }, 'the curves of before could not be read; the pace begins anew');
@@ -209,10 +218,16 @@ export class PaceKeeper {
     await this.#describe(kept).catch((error: unknown) => {
       log.warn({ err: error, livestreamId }, 'the livestream could not be read; it will be tried again');
     });
+    if (!this.#follows(kept)) return;
     const waiting = kept.waiting ?? new Map<string, ItemLevel>();
     kept.waiting = null;
     const nowMs = clock.now();
     for (const level of waiting.values()) this.#take(kept, level, nowMs);
+  }
+
+  /** False: the lease was lost and may be held anew since; what was begun before is nothing to go on with. */
+  #follows(kept: Kept): boolean {
+    return this.#livestreams.get(kept.pace.livestreamId) === kept;
   }
 
   async #describe(kept: Kept): Promise<void> {
@@ -247,46 +262,34 @@ export class PaceKeeper {
   }
 
   #tellSamples(livestreamId: string, samples: readonly Sample[]): void {
-    if (!this.#speaks || samples.length === 0) return;
+    if (!this.speaks || samples.length === 0) return;
     const items = [...pointsBySku(samples)].map(([skuId, points]) => ({ skuId, points: [...points] }));
     this.#deps.emit(livestreamId, ['operators', 'anchor', 'air'], 'curve:points', { livestreamId, items });
   }
 
   #tellState(kept: Kept, nowMs: number): void {
-    // Every node follows the cue, so that the next speaker does not begin with another one.
     const state = kept.pace.stateAt(nowMs);
     const { atMs: _, ...content } = state;
     const text = JSON.stringify(content);
-    if (!this.#speaks || text === kept.told) return;
+    if (!this.speaks || text === kept.told) return;
     kept.told = text;
     this.#deps.emit(kept.pace.livestreamId, ['operators', 'anchor'], 'pace:state', state);
   }
 
-  /** Once a second: the lease, one statement of samples, markers that were seen, descriptions that may be old. */
+  /** Once a second: one statement of samples, markers that were seen, descriptions that may be old. */
   async store(): Promise<void> {
-    const { curves, clock, leaseTtlMs = 4_000 } = this.#deps;
+    const { curves, clock } = this.#deps;
     const nowMs = clock.now();
     this.#countDrops();
+    curves.metrics.writes.set(this.speaks ? 1 : 0);
     this.#queue.forgetOld(nowMs);
-    const speaks = await curves.store.takeLease(leaseName, this.#nodeId, leaseTtlMs);
-    if (speaks !== this.#speaks) this.#lead(speaks);
-    if (speaks) await this.#saveSamples();
-    else this.#queue.keepRecent(nowMs);
-    this.#failures = 0;
     await curves.markers.retry();
+    if (!this.speaks) return;
+    await this.#saveSamples();
+    this.#failures = 0;
     for (const kept of this.#livestreams.values()) {
       await this.#markSeen(kept, nowMs);
       if (nowMs - kept.describedAtMs >= describeEveryMs) await this.#describe(kept);
-    }
-  }
-
-  #lead(speaks: boolean): void {
-    this.#speaks = speaks;
-    this.#deps.curves.metrics.writes.set(speaks ? 1 : 0);
-    for (const [livestreamId, kept] of this.#livestreams) {
-      kept.told = '';
-      // What the speaker before may not have told any more; who knows it already replaces it by itself.
-      this.#tellSamples(livestreamId, this.#queue.recentOf(livestreamId));
     }
   }
 
@@ -304,8 +307,7 @@ export class PaceKeeper {
   async #markSeen(kept: Kept, nowMs: number): Promise<void> {
     const { livestreamId, info } = kept.pace;
     const newest = kept.seen.filter(({ atMs }) => atMs > nowMs - recentSeconds * 1_000);
-    kept.seen = this.#speaks ? [] : newest;
-    if (!this.#speaks) return;
+    kept.seen = [];
     const due = info === null ? [] : openingsDue(info, nowMs, recentSeconds * 1_000);
     const openings = due.filter(({ key }) => !kept.opened.has(key));
     for (const { key } of openings) kept.opened.add(key);

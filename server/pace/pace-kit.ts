@@ -1,6 +1,8 @@
 import type { AlertTier, ItemPlan } from '../../contract/alerts.ts';
 import type { ServerEvents } from '../../contract/events.ts';
 import type { LivestreamInfo } from '../../contract/livestreams.ts';
+import { heldLease } from '../../tests/services/held-lease.ts';
+import type { AlertPicture } from '../alerts/alert-desk.ts';
 import { createGateLevelWatch } from '../alerts/gate-level-watch.ts';
 import type { LevelWatch } from '../alerts/level-watch.ts';
 import type { OpenDatabase } from '../db/database.ts';
@@ -55,17 +57,19 @@ export async function openPaceStage(database: Pick<OpenDatabase, 'prisma'>) {
     endAtMs: null as number | null,
     tier: null as AlertTier | null,
   };
-  const alerts = {
+  const alerts: AlertPicture & { pictureOf(): Promise<AlertPicture> } = {
     planOf: () => planned.plan,
     plannedEndAtMs: () => planned.endAtMs,
     openTierOf: () => planned.tier,
+    pictureOf: async () => alerts,
   };
+  const levelsOf = async (id: string) => (await engine.read(id))?.items ?? null;
   const log = createLog({ logLevel: 'silent' });
   const nodes: { close(): Promise<void> }[] = [];
   let rev = 1;
 
-  /** A node that watches this gate; its `state.broken` decides whether it reaches the database for curves. */
-  async function node(nodeId: string, leaseTtlMs = 4_000) {
+  /** A node that watches this gate from now on; its `state.broken` decides whether it reaches the database for curves. */
+  async function node() {
     const told: Told[] = [];
     const emit: EmitTo = (_, audiences, event, payload) => told.push({ audiences, event, payload });
     const watch: LevelWatch & { look(): Promise<void> } = createGateLevelWatch({
@@ -76,7 +80,7 @@ export async function openPaceStage(database: Pick<OpenDatabase, 'prisma'>) {
       lookMs: 3_600_000,
     });
     const { store, metrics } = createCurveKit({ prisma, emit, log, metrics: createMetrics() });
-    const state = { broken: false };
+    const state = { broken: false, held: true };
     const guarded: CurveKit['store'] = new Proxy(store, {
       get(_, name: keyof CurveKit['store']) {
         return (...args: never[]) => {
@@ -95,15 +99,15 @@ export async function openPaceStage(database: Pick<OpenDatabase, 'prisma'>) {
       emit,
       clock,
       log,
-      nodeId,
-      leaseTtlMs,
+      lease: heldLease(state),
       runs: idle,
     });
     keeper.start();
+    keeper.begin();
     await watch.start();
     await until(() => keeper.paceOf(livestreamId) !== null);
     await keeper.store();
-    const reader = createPaceReader({ keeper, curves: kit, catalogue, alerts, clock });
+    const reader = createPaceReader({ keeper, curves: kit, catalogue, alerts, levelsOf, clock });
     const one = {
       told,
       keeper,
@@ -113,9 +117,10 @@ export async function openPaceStage(database: Pick<OpenDatabase, 'prisma'>) {
       reader,
       of: <Name extends keyof ServerEvents>(event: Name) =>
         told.filter((it) => it.event === event) as readonly (Told & { payload: Parameters<ServerEvents[Name]>[0] })[],
-      /** As a node that was killed: nothing is written or said any more, the lease stays. */
+      /** As a node that was killed: nothing is written or said any more. */
       async die() {
         nodes.splice(nodes.indexOf(one), 1);
+        state.held = false;
         await watch.stop();
       },
       async close() {
@@ -143,6 +148,16 @@ export async function openPaceStage(database: Pick<OpenDatabase, 'prisma'>) {
       const requests = Array.from({ length: units }, () => request({ units: { [skuId]: 1 } }));
       for (let at = 0; at < requests.length; at += 50) await engine.reserve(livestreamId, requests.slice(at, at + 50));
       await turn();
+    },
+    /** The ledger has so many more held units, from now: as committed orders leave them. */
+    async ledgerSays(units: number): Promise<void> {
+      const where = { livestreamId_skuId: { livestreamId, skuId } };
+      const { held } = await prisma.livestreamItem.findUniqueOrThrow({ where });
+      await prisma.livestreamItem.update({ where, data: { held: held + units } });
+      const moved = { type: 'HOLD', bucket: 'held', before: held, after: held + units };
+      await prisma.stockEntry.create({
+        data: { skuId, livestreamId, ...moved, actor: 'buyer', createdAt: new Date(clock.nowMs) },
+      });
     },
     async allot(allotted: number): Promise<void> {
       rev += 1;
@@ -172,7 +187,6 @@ export async function openPaceStage(database: Pick<OpenDatabase, 'prisma'>) {
     markers: () => prisma.curveMarker.findMany({ where: { livestreamId }, orderBy: { seq: 'asc' } }),
     async close(): Promise<void> {
       for (const one of nodes.splice(0)) await one.close();
-      await prisma.paceLease.deleteMany();
     },
   };
   const startMs = clock.nowMs;

@@ -110,6 +110,26 @@ describe('coming in', () => {
     expect(await refusalOf(from('10.0.0.1'))).toBe('connected');
   });
 
+  test('[RT-4] handshakes per address are limited: all of its sockets at once, then so many again in 15 s; the refusal says when', async () => {
+    const narrow = await rig.node({ socketsPerIpMax: 3, trustProxy: 1 });
+    const token = await rig.token({ role: 'viewer', livestreamId: show });
+    const from = (address: string) =>
+      rig.connect(narrow, { token }, { extraHeaders: { 'x-forwarded-for': address }, reconnection: false });
+    const refusals: unknown[] = [];
+    for (let count = 0; count < 40 && !refusals.includes('rate_limited'); count += 1) {
+      const socket = from('10.1.0.1');
+      refusals.push(await refusalOf(socket));
+      socket.disconnect();
+      await until(
+        () => narrow.realtime.sockets,
+        (sockets) => sockets === 0,
+      );
+    }
+    expect(refusals.filter((one) => one === 'connected').length).toBeGreaterThanOrEqual(10);
+    expect(refusals.at(-1)).toBe('rate_limited');
+    expect(await refusalOf(from('10.1.0.2'))).toBe('connected');
+  });
+
   test('[RT-4] a second handshake on one connection is refused', async () => {
     const token = await rig.token({ role: 'viewer', livestreamId: show });
     const raw = new WebSocket(`${node.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);

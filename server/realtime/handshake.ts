@@ -7,6 +7,8 @@ import type { ClientEvents, ServerEvents } from '../../contract/events.ts';
 import type { AccessControl } from '../auth/access-control.ts';
 import { isOverlayToken, type OverlayTokens, type VerifiedOverlay } from '../auth/overlay-tokens.ts';
 import { provenanceOf } from '../http/same-origin.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createRateLimiter, type RateLimiter } from '../lib/rate-limiter.ts';
 
 export type SocketData = {
   grants: readonly Grant[];
@@ -30,9 +32,9 @@ export type HandshakeSettings = {
 class HandshakeRefused extends Error {
   override readonly name = 'HandshakeRefused';
   readonly data: WireError;
-  constructor(code: ErrorCode) {
+  constructor(code: ErrorCode, minBackoffMs?: number) {
     super(code);
-    this.data = wireError(code);
+    this.data = wireError(code, minBackoffMs === undefined ? {} : { minBackoffMs });
   }
 }
 
@@ -54,8 +56,8 @@ export function addressOf(req: Pick<IncomingMessage, 'headers' | 'socket'>, trus
 }
 
 /** Middleware of the namespace: one session per connection, so many connections per address, and nobody without a valid grant. */
-export function gatekeeper({ access, overlays, settings, log }: GatekeeperParts) {
-  const addresses = new AddressLimit(settings.socketsPerIpMax);
+export function gatekeeper({ access, overlays, settings, clock, log }: GatekeeperParts) {
+  const addresses = new AddressLimit(settings.socketsPerIpMax, clock);
   /** Connections that count for their address. */
   const counted = new WeakMap<object, string>();
   // A second handshake on the same connection would double every limit of it.
@@ -71,7 +73,8 @@ export function gatekeeper({ access, overlays, settings, log }: GatekeeperParts)
     if (admitted.has(conn)) throw new HandshakeRefused('conflict');
     const address = addressOf(socket.request, settings.trustProxy);
     if (!counted.has(conn)) {
-      if (!addresses.enter(address)) throw new HandshakeRefused('rate_limited');
+      const waitMs = addresses.enter(address);
+      if (waitMs > 0) throw new HandshakeRefused('rate_limited', waitMs);
       counted.set(conn, address);
       conn.on('close', leaveAddress);
     }
@@ -101,6 +104,7 @@ type GatekeeperParts = {
   /** Absent: no overlay's token is valid here. */
   readonly overlays?: Pick<OverlayTokens, 'verify'>;
   readonly settings: HandshakeSettings;
+  readonly clock: Clock;
   readonly log: Logger;
 };
 
@@ -132,21 +136,34 @@ async function grantsOf(
   return access.grantsOf(socket.request.headers);
 }
 
-/** Sockets per address, so that one machine cannot take all of them. */
+/** When an address that has all its sockets may try again: some of them have gone by then. */
+const fullBackoffMs = 5_000;
+/** Addresses whose rate is remembered. */
+const addressesMax = 50_000;
+
+/**
+ * Sockets per address, so that one machine cannot take all of them; and handshakes: an address may open all of its sockets at once, as
+ * after the end of a node, and so many again every 15 s.
+ */
 class AddressLimit {
   readonly #socketsPerIpMax: number;
+  readonly #handshakes: RateLimiter;
   readonly #sockets = new Map<string, number>();
 
-  constructor(socketsPerIpMax: number) {
+  constructor(socketsPerIpMax: number, clock: Clock) {
     this.#socketsPerIpMax = socketsPerIpMax;
+    const burst = Math.max(10, socketsPerIpMax);
+    this.#handshakes = createRateLimiter({ perMinute: 4 * burst, burst, keysMax: addressesMax, clock });
   }
 
-  /** False: this address has as many as it may. */
-  enter(address: string): boolean {
+  /** 0: it may come in, else the milliseconds until it may. */
+  enter(address: string): number {
+    const waitMs = this.#handshakes.take(address);
+    if (waitMs > 0) return waitMs;
     const sockets = this.#sockets.get(address) ?? 0;
-    if (sockets >= this.#socketsPerIpMax) return false;
+    if (sockets >= this.#socketsPerIpMax) return fullBackoffMs;
     this.#sockets.set(address, sockets + 1);
-    return true;
+    return 0;
   }
 
   leave(address: string): void {

@@ -6,6 +6,7 @@ import type { Grant } from '../../contract/access.ts';
 import type { Ack } from '../../contract/events.ts';
 import type { Lane } from '../../contract/levels.ts';
 import { PROTOCOL_VERSION } from '../../contract/protocol-version.ts';
+import { heldLease } from '../../tests/services/held-lease.ts';
 import { createOverlayTokens } from '../auth/overlay-tokens.ts';
 import { createAccessControl } from '../auth/token-access-control.ts';
 import type { OpenDatabase } from '../db/database.ts';
@@ -44,11 +45,14 @@ export async function startRig(database: OpenDatabase, options: { engine?: Stock
     ledger: createPrismaLedger({ prisma }),
     catalogue,
     metrics,
+    driftLease: heldLease(),
+    ledgerTakes: () => true,
+    chance: () => 0.5,
     clock: systemClock,
     wait: (ms) => wait(ms),
     log: pino({ level: 'silent' }),
     payUrlOf: ({ orderId }) => `/pay/?order=${orderId}`,
-    limits: { ledgerQueueMax: 5_000, ordersInFlightMax: 5_000 },
+    limits: { ledgerQueueMax: 5_000, ordersInFlightMax: 5_000, ordersPerBuyerPerMinute: 100_000 },
     keyTtlMs: gateSettings.keyTtlMs,
   });
   const overlays = createOverlayTokens({ prisma, clock: systemClock });

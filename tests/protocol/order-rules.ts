@@ -104,6 +104,50 @@ export function describeOrderRules(shape: string, create: () => Promise<ShapeSta
       await atRest();
     });
 
+    test('[OR-19] while new orders are shed, whoever holds units pays, cancels and sees the own orders', async () => {
+      const { faults, buy, pay, service, level } = await begin(5, {});
+      const mine = [orderOf(await buy({ by: 'me' })), orderOf(await buy({ by: 'me' }))];
+      const slow = latch();
+      faults.beforeAppend = () => slow.opened;
+      const fillers = Array.from({ length: stack.inFlightMax }, (_, index) => buy({ by: `f${index}` }));
+      await expect.poll(level).toMatchObject({ held: 5 });
+      const stuck = [buy({ by: 'late' }), buy({ by: 'late' })];
+      for (const one of mine.slice(0, 1)) {
+        expect(await pay(one.orderId, one.totalMinor)).toMatchObject({ kind: 'done', outcome: { outcome: 'paid' } });
+      }
+      expect(await service.cancel(livestreamId, mine[1]?.orderId ?? '', 'me', 'me')).toMatchObject({ kind: 'done' });
+      expect(await service.ordersOf(livestreamId, 'me')).toHaveLength(2);
+      slow.open();
+      await Promise.all([...fillers, ...stuck]);
+      await atRest();
+    });
+
+    test('[OR-17] a buyer who orders faster than the rate is told how long to wait, and no unit is touched', async () => {
+      const { faults, buy, level } = await begin(5);
+      const before = await level();
+      faults.buyersWaitMs = 2_500;
+      expect(await buy()).toMatchObject({ kind: 'refused', error: { code: 'rate_limited', minBackoffMs: 2_500 } });
+      expect(await level()).toEqual(before);
+      faults.buyersWaitMs = 0;
+      expect(codeOf(await buy())).toBe('accepted');
+      await atRest();
+    });
+
+    test('[OR-18] while the ledger is known to be away an order is refused before it takes a unit, and then goes on by itself', async () => {
+      const { faults, buy, level, service } = await begin(5);
+      const before = await level();
+      faults.ledgerAway = true;
+      expect(await buy({ by: 'b', key: 'away-key' })).toMatchObject({
+        kind: 'refused',
+        error: { code: 'unavailable', action: 'retry' },
+      });
+      expect(service.refusesNow()).toMatchObject({ code: 'unavailable' });
+      expect(await level()).toEqual(before);
+      faults.ledgerAway = false;
+      expect(codeOf(await buy({ by: 'b', key: 'away-key' }))).toBe('accepted');
+      await atRest();
+    });
+
     test('[OR-5] an order of another buyer or livestream does not exist for who asks', async () => {
       const { buy, service } = await begin(5);
       const { orderId } = orderOf(await buy({ by: 'owner' }));

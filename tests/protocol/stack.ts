@@ -4,6 +4,7 @@ import type { OpenDatabase } from '../../server/db/database.ts';
 import type { Clock } from '../../server/lib/clock.ts';
 import { createPrismaCatalogue } from '../../server/livestreams/prisma-catalogue.ts';
 import { createMetrics } from '../../server/metrics/metrics.ts';
+import { Admission, admissionDefaults } from '../../server/orders/admission.ts';
 import { checkDrift } from '../../server/orders/drift-check.ts';
 import { sweepExpired } from '../../server/orders/expiry-sweep.ts';
 import { GateFollower } from '../../server/orders/gate-follower.ts';
@@ -28,6 +29,10 @@ export type Faults = {
   dropFollow: boolean;
   /** Changes of pools and terms do not reach the gate. */
   dropPutItems: boolean;
+  /** The ledger is known to be away, or to take nothing. */
+  ledgerAway: boolean;
+  /** Every buyer was too fast and has to wait for so long. */
+  buyersWaitMs: number;
 };
 
 export const livestreamId = 'night';
@@ -54,7 +59,14 @@ export async function startStack({
   database: OpenDatabase;
   clock: ManualClock;
 }) {
-  const faults: Faults = { beforeAppend: null, afterAppend: null, dropFollow: false, dropPutItems: false };
+  const faults: Faults = {
+    beforeAppend: null,
+    afterAppend: null,
+    dropFollow: false,
+    dropPutItems: false,
+    ledgerAway: false,
+    buyersWaitMs: 0,
+  };
   const metrics = createMetrics();
   const ledger = createPrismaLedger({ prisma: database.prisma });
   const catalogue = createPrismaCatalogue({ prisma: database.prisma, clock: { now: () => Date.now() } });
@@ -123,7 +135,10 @@ export async function startStack({
     takeOver: (id, items) => gate.putItems(id, items, 0).catch((error: unknown) => void errors.push(error)),
     refundPayment: async ({ paymentId }) => void refundsSent.push(paymentId),
     metrics,
-    inFlightMax,
+    admission: new Admission({ ...admissionDefaults, targetMs: Number.POSITIVE_INFINITY, inFlightMax }, clock),
+    buyerRate: { take: () => faults.buyersWaitMs },
+    ledgerTakes: () => !faults.ledgerAway,
+    chance: () => 0.5,
   });
 
   const buyer = (buyerId: string, deviceId: string | null = null) => ({ buyerId, deviceId });

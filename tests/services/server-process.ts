@@ -45,6 +45,7 @@ export async function startServerProcess(settings: {
     PAYMENT_WEBHOOK_SECRET: paymentWebhookSecret,
     SESSIONS_PER_IP_PER_MINUTE: '100000',
     SOCKETS_PER_IP_MAX: '100000',
+    ORDERS_PER_BUYER_PER_MINUTE: '1000000',
     LOG_LEVEL: 'warn',
     REDIS_URL: settings.redisUrl ?? '',
     DATABASE_URL: settings.databaseUrl ?? '',
