@@ -75,7 +75,7 @@ export const costs: Costs = {
   publishMicros: 5,
   subscriberMicros: 1,
   ledgerMicros: 62,
-  connectionKib: 21,
+  connectionKib: 11,
   frameBytes: 108,
 };
 

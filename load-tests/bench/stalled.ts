@@ -57,7 +57,7 @@ async function growthMiB({ subject, flood }: Side, durationMs: number, stalled: 
     const { heapUsed, external } = await subject.call('memory');
     return heapUsed + external + sendQueueBytes(subject.port);
   };
-  const request = { ratePerSecond: 40, durationMs, items: 1 };
+  const request = { ratePerSecond: 100, durationMs, items: 1 };
   const grown = async (): Promise<number> => {
     const before = await bytes();
     await subject.call('drive', request);
@@ -76,7 +76,7 @@ async function growthMiB({ subject, flood }: Side, durationMs: number, stalled: 
 export const memoryBesideStalled: Scenario = {
   ids: ['F12'],
   async run(bench) {
-    const n = bench.quick ? 100 : 1_000;
+    const n = bench.quick ? 100 : 500;
     const [durationMs, stalled] = [bench.quick ? 6_000 : 15_000, 20];
     // A phone's buffers are small: what it does not take reaches the server sooner.
     return withPair(rivals.socketIo, { count: n, rcvbuf: 16_384 }, async (own, other) => {
@@ -90,7 +90,7 @@ export const memoryBesideStalled: Scenario = {
       return [
         compare({
           id: 'F12',
-          measure: `growth of the server's memory (heap and send queues) with ${stalled} stalled viewers, ${durationMs / 1_000} s of 40 changes/s, MiB`,
+          measure: `growth of the server's memory (heap and send queues) with ${stalled} stalled viewers, ${durationMs / 1_000} s of 100 changes/s, MiB`,
           rivalName: rivals.socketIo.name,
           goal: 0.12,
           n,

@@ -87,7 +87,8 @@ async function drive(subject: Subject, { ratePerSecond, durationMs, items }: Dri
   for (let done = 0; done < count; ) {
     const due = Math.min(count, Math.floor((monotonicMs() - startMs) / intervalMs) + 1);
     for (; done < due; done += 1) void subject.take(done % items);
-    await wait(1);
+    // Asleep until the next one: a clock that ticks in the server would be measured with it.
+    if (done < count) await wait(Math.max(1, startMs + done * intervalMs - monotonicMs()));
   }
   return { base, count, startMs, intervalMs };
 }
