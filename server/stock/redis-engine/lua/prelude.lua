@@ -4,7 +4,8 @@
 --   meta       hash    epoch nonce identity open version infoRev
 --   levels     hash    sku -> "allotted held soldEver returned version poolRev"
 --   terms      hash    sku -> "sale opensAtMs policy threshold perOrder perBuyer perDevice rev"
---   holds      hash    rid -> "state takes leaseEndsAtMs buyer device key sku quantity sku quantity ..."
+--   holds      hash    rid -> "state takes leaseEndsAtMs buyer device key replaces sku quantity sku quantity ..."
+--                      replaces: the placed attempt whose place this one has taken over, as "rid@leaseEndsAtMs"
 --   leases     sorted  rid by leaseEndsAtMs
 --   counted    hash    "b sku buyer" and "d sku device" -> units that count towards the limits (G4)
 --   keys       hash    key -> "rid bodyHash takes state refusal sku limit counted"
@@ -98,8 +99,8 @@ end
 
 local function parseHold(text)
   if not text then return false end
-  local state, takes, leaseEndsAtMs, buyer, device, key, linesText =
-    match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.+)$')
+  local state, takes, leaseEndsAtMs, buyer, device, key, replaces, linesText =
+    match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.+)$')
   return {
     state = state,
     takes = takes,
@@ -107,6 +108,7 @@ local function parseHold(text)
     buyer = buyer,
     device = device,
     key = key,
+    replaces = replaces,
     linesText = linesText,
     lines = parseLines(linesText),
   }
@@ -242,7 +244,9 @@ local function packTerms(one) return one.text end
 
 local function packHold(hold)
   if not hold then return nil end
-  return concat({ hold.state, hold.takes, hold.leaseEndsAtMs, hold.buyer, hold.device, hold.key, hold.linesText }, ' ')
+  return concat({
+    hold.state, hold.takes, hold.leaseEndsAtMs, hold.buyer, hold.device, hold.key, hold.replaces, hold.linesText,
+  }, ' ')
 end
 
 local function packKey(record)
