@@ -136,7 +136,7 @@ function promised(order: NewOrder): LedgerOrder {
     ...order,
     orderId: rid,
     state: takes === 'hold' ? 'held' : 'placed',
-    lines: lines.map((line) => ({ ...line, unitPriceMinor: 100 })),
+    lines: lines.map(({ skuId, quantity }) => ({ skuId, quantity, unitPriceMinor: 100 })),
     totalMinor: 100,
     currency: 'CNY',
     createdAtMs: 0,

@@ -134,7 +134,7 @@ export class GateServer {
   loseKey(livestreamId: string): void {
     this.log((replica) => replica.loseKey(livestreamId));
     const place = this.places.get(livestreamId);
-    if (place?.gate != null) place.identity = `${place.identity}, broken`;
+    if (place !== undefined && place.gate !== null) place.identity = `${place.identity}, broken`;
   }
 
   /** G1, G2: the gate, if it is open, whole and of the server that the caller thinks it talks to. */

@@ -68,11 +68,12 @@ export class LedgerModel implements LedgerSteps {
       (from === undefined || byAge(from, row) < 0);
     return this.#newestFirst(livestreamId, wanted, limit).map((row) => {
       const { key: _key, bodyHash: _hash, takes: _takes, ...order } = ledgerOrderOf(row);
-      const payments = [...this.tables.payments.values()].filter(({ orderId }) => orderId === row.id);
-      return {
-        ...order,
-        payments: payments.map(({ id, orderId: _of, reason: _reason, ...payment }) => ({ paymentId: id, ...payment })),
-      };
+      const payments = [...this.tables.payments.values()]
+        .filter(({ orderId }) => orderId === row.id)
+        .map(({ id: paymentId, amountMinor, currency, state: paymentState, receivedAtMs }) => {
+          return { paymentId, amountMinor, currency, state: paymentState, receivedAtMs };
+        });
+      return Object.assign(order, { payments });
     });
   }
 
@@ -158,7 +159,7 @@ export class LedgerModel implements LedgerSteps {
     return {
       epoch,
       infoRev: livestream.infoRev,
-      items: livestream.items.map((item) => ({ ...definitionOf(item), sold: item.sold })),
+      items: livestream.items.map((item) => Object.assign(definitionOf(item), { sold: item.sold })),
       holds: open.map((row) => ({
         rid: row.id,
         state: row.state === 'placed' ? 'placed' : 'held',
@@ -196,8 +197,8 @@ export class LedgerModel implements LedgerSteps {
       epoch: livestream.epoch,
       infoRev: livestream.infoRev,
       items: livestream.items.map(({ skuId, allotted, held, sold, returned, poolRev, termsRev }) => {
-        const byOrders = { heldByOrders: units('held', skuId), soldByOrders: units('paid', skuId) };
-        return { skuId, allotted, held, sold, returned, ...byOrders, poolRev, termsRev };
+        const [heldByOrders, soldByOrders] = [units('held', skuId), units('paid', skuId)];
+        return { skuId, allotted, held, sold, returned, heldByOrders, soldByOrders, poolRev, termsRev };
       }),
     };
   }

@@ -157,6 +157,6 @@ export class CallLink {
 /** For a trace: short enough to be read. */
 export function text(value: unknown): string {
   if (value === undefined) return 'done';
-  const json = JSON.stringify(value) ?? String(value);
+  const json = JSON.stringify(value) ?? typeof value;
   return json.length > 400 ? `${json.slice(0, 400)}…` : json;
 }

@@ -148,8 +148,7 @@ export function ledgerCall<Answer>(
 }
 
 function labelOf(name: string, args: readonly unknown[]): string {
-  if (name !== 'append')
-    return args.map((arg) => (typeof arg === 'object' ? JSON.stringify(arg) : String(arg))).join(' ');
+  if (name !== 'append') return args.map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg))).join(' ');
   return (args[0] as { rid: string; epoch: number }[]).map(({ rid, epoch }) => `${rid} epoch ${epoch}`).join(', ');
 }
 

@@ -109,7 +109,7 @@ export class SimulatedNode {
     const { world } = this.#shop;
     const say = (first: unknown, message?: string) => {
       const { err, drift } = (typeof first === 'object' ? first : {}) as { err?: unknown; drift?: number };
-      const why = err === undefined ? '' : `: ${err instanceof Error ? err.message : String(err)}`;
+      const why = err === undefined ? '' : `: ${err instanceof Error ? err.message : typeof err}`;
       world.tell(() => `${this.name} says: ${message ?? String(first)}${why}`);
       if (typeof drift === 'number') this.#events.onDrift(drift);
     };

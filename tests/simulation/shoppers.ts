@@ -113,11 +113,19 @@ export class Shoppers {
   #flow(name: string, flow: () => Promise<void>): void {
     const id = (this.#flows += 1);
     this.open.set(id, name);
-    flow().then(
-      () => this.open.delete(id),
-      (error: unknown) =>
-        this.#shop.world.violate('BUG', `${name}: ${error instanceof Error ? error.stack : String(error)}`),
-    );
+    void this.#orBug(name, async () => {
+      await flow();
+      this.open.delete(id);
+    });
+  }
+
+  /** The order service rejects for nothing that a gate or a ledger can do: what comes here is a bug. */
+  async #orBug(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#shop.world.violate('BUG', `${name}: ${error instanceof Error ? error.stack : String(error)}`);
+    }
   }
 
   #pause(): Promise<void> {
@@ -145,13 +153,11 @@ export class Shoppers {
           return;
         }
         world.tell(() => `${label} reaches ${node.name}`);
-        work(running.path).then(
-          (answer) => {
-            world.tell(() => `${node.name} answers ${label}: ${answerText(answer)}`);
-            if (!this.#chance.happens(this.faults.unanswered)) tell(answer, this.#delayMs());
-          },
-          (error: unknown) => world.violate('BUG', `${label}: ${error instanceof Error ? error.stack : String(error)}`),
-        );
+        const answered = (answer: Answer): void => {
+          world.tell(() => `${node.name} answers ${label}: ${answerText(answer)}`);
+          if (!this.#chance.happens(this.faults.unanswered)) tell(answer, this.#delayMs());
+        };
+        void this.#orBug(label, async () => answered(await work(running.path)));
       });
     });
   }

@@ -4,7 +4,7 @@ import { FrameAcks } from '../../public/lib/frame-acks.ts';
 import { ResyncPolicy } from '../../public/lib/freshness.ts';
 import { LevelStore } from '../../public/lib/level-store.ts';
 import type { LaneEvent } from '../../server/fanout/segment.ts';
-import type { Membership } from '../../server/fanout/stock-fanout.ts';
+import type { Membership, StockFanout } from '../../server/fanout/stock-fanout.ts';
 import type { Chance } from './chance.ts';
 import type { SimulatedNode } from './node.ts';
 import { livestreamId } from './shop.ts';
@@ -103,23 +103,23 @@ export class Viewer {
     this.store.expectSnapshot();
     this.#acks.reset();
     this.#resync.reset();
-    const joining = running.fanout.join({
-      livestreamId,
-      lane: 'anchor',
-      socket: { id: this.id },
-      resume: this.store.resume ?? undefined,
-    });
-    joining.then(
-      (membership) => {
-        if (this.#node !== node || !this.#joining) {
-          membership?.leave();
-          return;
-        }
-        this.#joining = false;
-        this.#membership = membership;
-      },
-      () => this.#forget(),
-    );
+    void this.#join(node, running.fanout);
+  }
+
+  async #join(node: SimulatedNode, fanout: StockFanout): Promise<void> {
+    try {
+      const resume = this.store.resume ?? undefined;
+      const membership = await fanout.join({ livestreamId, lane: 'anchor', socket: { id: this.id }, resume });
+      if (this.#node !== node || !this.#joining) {
+        membership?.leave();
+        return;
+      }
+      this.#joining = false;
+      this.#membership = membership;
+    } catch {
+      // The gate cannot be followed just now: the page tries another node.
+      this.#forget();
+    }
   }
 
   #forget(): void {
