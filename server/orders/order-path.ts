@@ -43,6 +43,8 @@ type Deps = {
   readonly timers?: Timers;
   readonly intervals?: OrderJobIntervals;
   readonly newRid?: (nowMs: number) => string;
+  /** How often the event loop's lateness is looked at. */
+  readonly beatMs?: number;
 };
 
 /** What goes on failing while gate or ledger is away is told once in this time. */
@@ -54,8 +56,7 @@ const ledgerPatienceMs = 1_500;
 /** Buyers whose rate is remembered. */
 const buyersMax = 50_000;
 
-/** How often the event loop's lateness is looked at. */
-const beatMs = 20;
+const usualBeatMs = 20;
 
 export type OrderPath = {
   readonly orders: OrderService;
@@ -170,7 +171,7 @@ export function startOrderPath(deps: Deps): OrderPath {
     chance: deps.chance,
   });
 
-  const stopBeat = watchLateness(admission, clock, timers);
+  const stopBeat = watchLateness(admission, { clock, timers, beatMs: deps.beatMs ?? usualBeatMs });
 
   return {
     orders,
@@ -195,7 +196,10 @@ export function startOrderPath(deps: Deps): OrderPath {
 }
 
 /** Tells how late the event loop is: its timers wait there as requests do. */
-function watchLateness(admission: Admission, clock: Clock, timers: Pick<Timers, 'after'>): () => void {
+function watchLateness(
+  admission: Admission,
+  { clock, timers, beatMs }: { clock: Clock; timers: Pick<Timers, 'after'>; beatMs: number },
+): () => void {
   let cancel: (() => void) | null = null;
   const beat = () => {
     const dueAtMs = clock.now() + beatMs;

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { Prisma } from '../../generated/prisma/client.ts';
 import type { LevelWriter } from '../../server/fanout/segment.ts';
 import { StockFanout } from '../../server/fanout/stock-fanout.ts';
 import type { Clock } from '../../server/lib/clock.ts';
@@ -67,7 +68,17 @@ export class SimulatedNode {
       wait: world.waitOf(actor),
       log,
       payUrlOf: (order) => `pay/${order.orderId}`,
-      limits: { ledgerQueueMax: 50, ordersInFlightMax: this.#events.ordersInFlightMax },
+      limits: {
+        ledgerQueueMax: 50,
+        ordersInFlightMax: this.#events.ordersInFlightMax,
+        ordersPerBuyerPerMinute: 1_000_000,
+      },
+      // I7: two nodes that both do it must be safe, so that here every node may.
+      driftLease: { isHeld: () => true, fence: () => Prisma.sql`true`, assign: () => {} },
+      ledgerTakes: () => true,
+      chance: () => shop.chance.next(),
+      // Virtual time is never late.
+      beatMs: 1_000_000_000,
       keyTtlMs: 3_600_000,
       timers,
       intervals: this.#events.intervals,

@@ -21,12 +21,12 @@ test('[SM-1] one seed is one history: every step of it, again', async () => {
 test('[SM-2] [I1] [I2] [I4] [G4] [A2] [A3] histories with every kind of fault break no rule', async () => {
   const faults = new Set<string>();
   let operations = 0;
-  for (let seed = 1; seed <= 400; seed += 1) {
+  for (let seed = 1; seed <= 200; seed += 1) {
     const outcome = await expectClean(seed);
     operations += outcome.operations;
     for (const name of Object.keys(outcome.faults)) faults.add(name);
   }
-  expect(operations).toBeGreaterThan(10_000);
+  expect(operations).toBeGreaterThan(5_000);
   expect([...faults].sort()).toEqual([
     'crash',
     'flush',
