@@ -45,7 +45,8 @@ export type Follower = {
 
 export const gateSettings: StockEngineSettings = { pendingLeaseMs: 2_000, keyTtlMs: 3_600_000 };
 const gateTimeoutMs = 300;
-const ledgerTimeoutMs = 1_500;
+/** Less than the patience of a group commit, so that what a lost answer means is decided where the ledger is asked. */
+const ledgerTimeoutMs = 1_400;
 
 /** Everything outside the nodes: the ledger, the gate's server or servers, and the links to them. */
 export class Shop {
