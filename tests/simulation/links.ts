@@ -68,7 +68,7 @@ export class CallLink {
     return new Promise((resolve, reject) => {
       const sentAtMs = world.nowMs;
       const fail = (inMs: number, text: string) =>
-        world.schedule(inMs, actor, `${label}: ${text}`, () => reject(this.#errors.unknown(text)));
+        world.schedule(inMs, actor, `${label}: ${text}`, () => reject(this.#errors.unknown(text)), 'timer');
       const isLost = chance.happens(faults.lost);
       const thereMs = this.#delayMs();
       const leftMs = (): number => Math.max(0, sentAtMs + this.#timeoutMs - world.nowMs);
@@ -82,11 +82,11 @@ export class CallLink {
         fail(this.#timeoutMs, 'no answer');
       }
       const generation = server.generation();
-      const answer = (give: () => void) => {
+      const answer = (give: () => void, said: string) => {
         const backMs = chance.happens(faults.unanswered) ? Number.POSITIVE_INFINITY : this.#delayMs();
         if (isOver) return;
         if (backMs >= leftMs()) fail(leftMs(), 'no answer');
-        else world.schedule(backMs, actor, `${label}: answer`, give);
+        else world.schedule(backMs, actor, `${label}: answer${said}`, give);
       };
       this.#arrive(actor, label, thereMs, () => {
         if (!server.isUp() || server.generation() !== generation) {
@@ -95,7 +95,8 @@ export class CallLink {
         }
         this.#serve(call, label, (outcome) => {
           const isDone = 'answer' in outcome;
-          answer(isDone ? () => resolve(outcome.answer) : () => reject(outcome.error));
+          const said = world.exactly(isDone ? outcome.answer : outcome.error.message);
+          answer(isDone ? () => resolve(outcome.answer) : () => reject(outcome.error), said);
           // What was refused is over: nobody sends it again but its sender.
           if (isDone && call.mayRepeat && chance.happens(faults.twice)) this.#again(call, label, generation);
         });

@@ -14,6 +14,7 @@ export class Shoppers {
   readonly #chance: Chance;
   readonly #judge: Judge;
   readonly #nodes: readonly SimulatedNode[];
+  readonly #nodeFor: (label: string) => SimulatedNode | undefined;
   faults: LinkFaults = noFaults;
   /** Orders that were acknowledged, for payments and cancellations to choose from. */
   readonly orders: { readonly order: Order; readonly wish: Wish }[] = [];
@@ -23,7 +24,15 @@ export class Shoppers {
   #flows = 0;
   #payments = 0;
 
-  constructor(parts: { shop: Shop; chance: Chance; judge: Judge; nodes: readonly SimulatedNode[] }) {
+  constructor(parts: {
+    shop: Shop;
+    chance: Chance;
+    judge: Judge;
+    nodes: readonly SimulatedNode[];
+    /** Who asks whom; without it everybody asks anybody. */
+    nodeFor?: (label: string) => SimulatedNode | undefined;
+  }) {
+    this.#nodeFor = parts.nodeFor ?? (() => undefined);
     this.#shop = parts.shop;
     this.#chance = parts.chance;
     this.#judge = parts.judge;
@@ -137,11 +146,11 @@ export class Shoppers {
   /** null: no answer. What was asked may have been done all the same. */
   #ask<Answer>(label: string, work: (path: OrderPath) => Promise<Answer>): Promise<Answer | null> {
     const { world } = this.#shop;
-    const node = this.#chance.oneOf(this.#nodes);
+    const node = this.#nodeFor(label) ?? this.#chance.oneOf(this.#nodes);
     return new Promise((resolve) => {
       const patience = world.schedule(answerWithinMs, null, `${label}: no answer`, () => resolve(null), 'timer');
       const tell = (answer: Answer | null, inMs: number) =>
-        world.schedule(inMs, null, `${label}: answer`, () => {
+        world.schedule(inMs, null, `${label}: answer${world.exactly(answer)}`, () => {
           patience.cancelled = true;
           resolve(answer);
         });

@@ -31,12 +31,15 @@ export class World {
   readonly violations: Violation[] = [];
   readonly trace: string[] = [];
   readonly #tracing: boolean;
+  readonly #exact: boolean;
   readonly #queue: Happening[] = [];
   #asked = 0;
   happenings = 0;
 
-  constructor(options: { tracing: boolean }) {
+  /** `exact`: what happens is named so that two happenings with one name are the same. */
+  constructor(options: { tracing: boolean; exact?: boolean }) {
     this.#tracing = options.tracing;
+    this.#exact = options.exact ?? false;
   }
 
   schedule(delayMs: number, actor: Actor | null, label: string, run: () => void, kind: Happening['kind'] = 'message') {
@@ -87,6 +90,33 @@ export class World {
     this.nowMs = Math.max(this.nowMs, untilMs);
   }
 
+  /** As `run`, in whatever order `choose` says; false: it has been there before. A function is something that it does itself. */
+  async runChoosing(
+    choose: (pending: readonly Happening[]) => Happening | (() => void) | 'end' | 'known',
+  ): Promise<boolean> {
+    let isKnown = false;
+    await untilAtRest(() => {
+      if (this.violations.length > 0) return false;
+      const chosen = choose(this.#queue.filter(({ cancelled, actor }) => !cancelled && actor?.alive !== false));
+      if (chosen === 'end' || chosen === 'known') {
+        isKnown = chosen === 'known';
+        return false;
+      }
+      if (typeof chosen === 'function') this.#guard('decision', chosen);
+      else {
+        this.take(chosen);
+        this.#happen(chosen);
+      }
+      return true;
+    });
+    return !isKnown;
+  }
+
+  /** What an answer says, where happenings have to be told apart by it. */
+  exactly(value: unknown): string {
+    return this.#exact ? ` ${JSON.stringify(value)}` : '';
+  }
+
   #next(untilMs: number): Happening | null {
     for (;;) {
       const next = this.#queue[0];
@@ -100,19 +130,19 @@ export class World {
 
   #happen(happening: Happening): void {
     this.happenings += 1;
+    this.#guard(happening.label, happening.run);
+  }
+
+  #guard(label: string, run: () => void): void {
     try {
-      happening.run();
+      run();
     } catch (error) {
       const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.violate('BUG', `${happening.label}: ${why}`);
+      this.violate('BUG', `${label}: ${why}`);
     }
   }
 
-  /** Everything that may happen, for a scheduler that chooses; the chosen one has to be taken out. */
-  pending(): readonly Happening[] {
-    return this.#queue.filter(({ cancelled, actor }) => !cancelled && actor?.alive !== false);
-  }
-
+  /** Takes one out of its turn: its time has come. */
   take(happening: Happening): void {
     this.#queue.splice(this.#queue.indexOf(happening), 1);
     this.nowMs = Math.max(this.nowMs, happening.atMs);
