@@ -27,6 +27,7 @@ import { createSettingsCheck } from './notify/channel-settings.ts';
 import { createNotifier } from './notify/create-notifier.ts';
 import { createGuardedRequest } from './notify/guarded-request.ts';
 import { createPeopleDirectory } from './notify/people-directory.ts';
+import { createSecretSeal } from './notify/secret-seal.ts';
 import { createSenders } from './notify/senders.ts';
 import { createUsedLinks } from './notify/used-links.ts';
 import { resolveVapidKeys } from './notify/vapid-keys.ts';
@@ -70,7 +71,15 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
   const catalogue = watchDescriptions(deps.catalogue, (id, before, after) => void keeper.markChange(id, before, after));
   const watch = createGateLevelWatch({ engine: deps.engine, catalogue, clock, log });
 
-  const directory = createPeopleDirectory({ prisma, clock });
+  const [newest = deps.sessionSecret, ...older] = [...config.channelSecretsKeys, deps.sessionSecret];
+  const keyOf = (secret: string) => deriveKey(secret, 'channel-secrets');
+  const directory = createPeopleDirectory({
+    prisma,
+    clock,
+    seal: createSecretSeal([keyOf(newest), ...older.map(keyOf)]),
+    onUnreadable: (channelId) =>
+      log.error({ channelId }, 'the secrets of a channel cannot be decrypted: it is off until its key is back or they are typed in again'),
+  });
   const privateHosts = config.notifyPrivateHosts;
   const request = createGuardedRequest({ privateHosts });
   const vapid = await resolveVapidKeys(config);

@@ -13,7 +13,11 @@ export type Config = {
   /** null: the embedded database under `dataDir`. */
   readonly databaseUrl: string | null;
   readonly sessionSecret: string | null;
+  /** Keys of channels' secrets at rest, newest first; empty: the session secret's. */
+  readonly channelSecretsKeys: readonly string[];
   readonly paymentWebhookSecret: string | null;
+  /** Where refunds are asked for; null: the simulated provider of a demo, else nowhere. */
+  readonly refundWebhookUrl: string | null;
   /** null: `/metrics` answers on loopback only. */
   readonly metricsToken: string | null;
   /** Keys of Web Push; null: made under `dataDir`. Both or none. */
@@ -84,7 +88,9 @@ function configOf(set: z.output<typeof Environment>): Config {
     redisUrl: set.REDIS_URL ?? null,
     databaseUrl: set.DATABASE_URL ?? null,
     sessionSecret: set.SESSION_SECRET ?? null,
+    channelSecretsKeys: Object.freeze(set.CHANNEL_SECRETS_KEY),
     paymentWebhookSecret: set.PAYMENT_WEBHOOK_SECRET ?? null,
+    refundWebhookUrl: set.REFUND_WEBHOOK_URL ?? null,
     metricsToken: set.METRICS_TOKEN ?? null,
     vapidPublicKey: set.VAPID_PUBLIC_KEY ?? null,
     vapidPrivateKey: set.VAPID_PRIVATE_KEY ?? null,

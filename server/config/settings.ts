@@ -113,6 +113,19 @@ export const Environment = z.object({
     fallback: 'made under DATA_DIR',
     example: '(node -p "crypto.randomBytes(32).toString(\'base64url\')")',
   }),
+  CHANNEL_SECRETS_KEY: about(
+    z
+      .string()
+      .transform((text) => text.split(',').map((each) => each.trim()))
+      .pipe(z.array(z.string().min(32, 'at least 32 characters each')).max(5))
+      .default([]),
+    {
+      zh: '加密通知渠道密钥（AES-256-GCM），至少 32 个字符；轮换时写“新,旧”：第一个加密，其余只用于解密',
+      en: 'Encrypts the secrets of notification channels, at least 32 characters; “new,old” to change it: the first encrypts, the others only decrypt',
+      fallback: 'SESSION_SECRET',
+      example: '(node -p "crypto.randomBytes(32).toString(\'base64url\')")',
+    },
+  ),
   PAYMENT_WEBHOOK_SECRET: about(webhookSecret.optional(), {
     zh: '支付回调签名密钥（Standard Webhooks，whsec_ 开头）；生产环境必填',
     en: 'Checks payment callbacks (Standard Webhooks, begins with whsec_); required in production',
@@ -130,6 +143,12 @@ export const Environment = z.object({
       example: 'https://pay.shop.example/checkout?order={orderId}',
     },
   ),
+  REFUND_WEBHOOK_URL: about(urlWith(['https:', 'http:'], 'a URL like https://pay.shop.example/refunds').optional(), {
+    zh: '支付渠道接收退款请求的地址（用 PAYMENT_WEBHOOK_SECRET 签名）；未设置时退款由人工完成',
+    en: 'Where the payment provider takes refunds, signed with PAYMENT_WEBHOOK_SECRET; without it people pay them back',
+    fallback: 'simulated provider in the demo, else none',
+    example: 'https://pay.shop.example/refunds',
+  }),
   METRICS_TOKEN: about(z.string().min(16, 'at least 16 characters').optional(), {
     zh: '从其他机器读取 /metrics 所需的 Bearer 令牌；未设置时仅限本机',
     en: 'Bearer token for /metrics from other machines; without it loopback only',

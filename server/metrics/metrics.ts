@@ -85,6 +85,12 @@ export function createMetrics() {
       labelNames: ['reason'] as const,
       registers,
     }),
+    refunds: new Gauge({
+      name: 'stockcast_refund_requests',
+      help: 'Refunds that the payment provider has not taken over, by state',
+      labelNames: ['state'] as const,
+      registers,
+    }),
     refundDue: new Gauge({ name: 'stockcast_refund_due_orders', help: 'Orders whose money has to go back', registers }),
     sockets: new Gauge({ name: 'stockcast_sockets', help: 'Connected sockets', registers }),
     viewers: new Gauge({

@@ -31,6 +31,8 @@ type Deps = {
   readonly wait: (ms: number) => Promise<void>;
   readonly log: Logger;
   readonly payUrlOf: (order: Order) => string;
+  /** The payment provider has to be asked for money; must not throw. */
+  readonly onRefunded: () => void;
   readonly limits: {
     readonly ledgerQueueMax: number;
     readonly ordersInFlightMax: number;
@@ -156,8 +158,7 @@ export function startOrderPath(deps: Deps): OrderPath {
     clock,
     onOrderChanged,
     takeOver: (livestreamId, items) => takeOver(livestreamId, { items, infoRev: 0 }),
-    // A provider's refund API is called here once there is one; until then operators see the refund in the order's payments.
-    refundPayment: async (payment) => log.info({ payment }, 'refund handed to the payment provider'),
+    onRefunded: deps.onRefunded,
     metrics,
     admission,
     buyerRate: createRateLimiter({
