@@ -78,7 +78,10 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
     clock,
     seal: createSecretSeal([keyOf(newest), ...older.map(keyOf)]),
     onUnreadable: (channelId) =>
-      log.error({ channelId }, 'the secrets of a channel cannot be decrypted: it is off until its key is back or they are typed in again'),
+      log.error(
+        { channelId },
+        'the secrets of a channel cannot be decrypted: it is off until its key is back or they are typed in again',
+      ),
   });
   const privateHosts = config.notifyPrivateHosts;
   const request = createGuardedRequest({ privateHosts });

@@ -23,7 +23,9 @@ import { createOrderLink } from './http/order-link.ts';
 import { orderHandlers } from './http/order-routes.ts';
 import { paymentHandlers } from './http/payment-routes.ts';
 import { createReadiness } from './http/readiness.ts';
+import { refundHandlers } from './http/refund-routes.ts';
 import { createSimulatedPayment } from './http/simulated-payment.ts';
+import { createSimulatedRefund } from './http/simulated-refund.ts';
 import { systemClock } from './lib/clock.ts';
 import { createRequestIds } from './lib/request-id.ts';
 import { createSeldom } from './lib/seldom.ts';
@@ -34,6 +36,8 @@ import { createMetrics } from './metrics/metrics.ts';
 import { openGate } from './open-gate.ts';
 import { startOrderPath } from './orders/order-path.ts';
 import { createPrismaLedger } from './orders/prisma-ledger.ts';
+import { createRefundDesk } from './orders/refund-desk.ts';
+import { refundPausesMs } from './orders/refund-sender.ts';
 import { createRealtime } from './realtime/realtime.ts';
 
 export type RunningServer = {
@@ -110,6 +114,17 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       demo: config.demo,
     });
 
+    const refunds = createRefundDesk({
+      prisma,
+      endpoint: () => refundUrl(),
+      secret: secrets.paymentWebhookSecret,
+      clock,
+      chance: Math.random,
+      pausesMs: refundPausesMs,
+      intervalMs: 1_000,
+      metrics,
+      log,
+    });
     const path = startOrderPath({
       engine,
       ledger,
@@ -122,6 +137,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       wait: (ms) => wait(ms),
       log,
       payUrlOf: (order) => link.payUrlOf(order),
+      onRefunded: () => refunds.kick(),
       limits: config,
       keyTtlMs: config.idempotencyTtlMs,
     });
@@ -148,6 +164,17 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       clock,
     });
     onStop('simulated payment', () => simulatedPayment.stop());
+    const simulatedRefund = createSimulatedRefund({
+      webhookSecret: secrets.paymentWebhookSecret,
+      serverUrl: () => url,
+      log,
+      clock,
+    });
+    onStop('simulated refund', () => simulatedRefund.stop());
+    // A shop that brings its own payment page has a provider of its own: nothing pretends to be it.
+    const isSimulated = config.demo && config.paymentPageUrl === null;
+    const refundUrl = () => config.refundWebhookUrl ?? (isSimulated ? `${url}/pay/api/refunds` : null);
+    onStop('refunds', () => refunds.stop());
     const demoReplay = createDemoReplay({
       serverUrl: () => url,
       livestreamId: demoLivestreamId,
@@ -157,6 +184,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     onStop('replay', () => demoReplay.stop());
     const demoExtras = [
       { path: '/pay/api', router: simulatedPayment.router },
+      { path: '/pay/api', router: simulatedRefund.router },
       { path: '/demo/api', router: demoReplayRoutes(demoReplay, config.publicUrl) },
     ];
 
@@ -191,6 +219,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
         }),
         ...orderHandlers({ orders }),
         ...paymentHandlers({ orders }),
+        ...refundHandlers({ refunds }),
         ...desk.handlers,
       },
       access,
@@ -235,6 +264,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     await leases.start();
     const port = await listen(server, config.port, config.host);
     const url = `http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`;
+    refunds.start();
     onStop('http', () => closeServer(server, config.shutdownGraceMs / 2));
 
     let stopping: Promise<void> | undefined;

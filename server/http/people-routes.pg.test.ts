@@ -12,7 +12,7 @@ import { createAcknowledgeTokens } from '../notify/acknowledge-token.ts';
 import { createSettingsCheck } from '../notify/channel-settings.ts';
 import { createNotifier, type RunningNotifier } from '../notify/create-notifier.ts';
 import { createGuardedRequest } from '../notify/guarded-request.ts';
-import { type Provider, silentLog, startProvider } from '../notify/notify-test-kit.ts';
+import { type Provider, silentLog, startProvider, testSeal } from '../notify/notify-test-kit.ts';
 import { createPeopleDirectory } from '../notify/people-directory.ts';
 import { createSenders } from '../notify/senders.ts';
 import { createUsedLinks } from '../notify/used-links.ts';
@@ -36,7 +36,7 @@ describeWithDatabases('people and channels over HTTP', ({ database }) => {
     robot = await startProvider({ body: '{"errcode":0}' });
     const privateHosts = ['127.0.0.1'];
     const request = createGuardedRequest({ privateHosts });
-    const directory = createPeopleDirectory({ prisma, clock });
+    const directory = createPeopleDirectory({ prisma, clock, seal: testSeal, onUnreadable: () => {} });
     vapid = await resolveVapidKeys(parseConfig({ DATA_DIR: newFolder() }));
     const tokens = createAcknowledgeTokens({ key: deriveKey(testSecret, 'acknowledge-link'), clock });
     notifier = createNotifier({

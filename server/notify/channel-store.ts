@@ -74,9 +74,8 @@ export function createChannelStore(deps: {
       // Whoever saves has changed something: a mute from before must not hold back what was repaired.
       const data = { kind, name, enabled, minTier, settings: sealed(channel), throttledUntil: null };
       unreadable.delete(id);
-      return opened(
-        await prisma.notificationChannel.upsert({ where: { id }, create: { id, ...data }, update: data }),
-      ).channel;
+      return opened(await prisma.notificationChannel.upsert({ where: { id }, create: { id, ...data }, update: data }))
+        .channel;
     },
   };
 }
