@@ -33,6 +33,7 @@ import { createUsedLinks } from './notify/used-links.ts';
 import { resolveVapidKeys } from './notify/vapid-keys.ts';
 import type { OrderPath } from './orders/order-path.ts';
 import { createPaceReader } from './pace/curve-reader.ts';
+import { markersOfTransfer } from './pace/markers-of-change.ts';
 import { createCurveKit, createPaceKeeper, type PaceKeeper } from './pace/pace-keeper.ts';
 import type { StockEngine } from './stock/stock-engine.ts';
 
@@ -68,7 +69,11 @@ export type Desk = {
 /** What makes a team calm on the night, wired by hand: alerts, messages to people, pace and curves, overlays. */
 export async function composeDesk(deps: Deps): Promise<Desk> {
   const { prisma, clock, log, emit, config } = deps;
-  const catalogue = watchDescriptions(deps.catalogue, (id, before, after) => void keeper.markChange(id, before, after));
+  const catalogue = watchDescriptions(
+    deps.catalogue,
+    (id, before, after) => void keeper.markChange(id, before, after),
+    (id, transfer) => markersOfTransfer(transfer).forEach((marker) => void curves.markers.add(id, marker)),
+  );
   const watch = createGateLevelWatch({ engine: deps.engine, catalogue, clock, log });
 
   const [newest = deps.sessionSecret, ...older] = [...config.channelSecretsKeys, deps.sessionSecret];

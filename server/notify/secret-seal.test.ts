@@ -22,9 +22,11 @@ test('[NO-66] a value that was altered, cut, or moved to another place does not 
   const value = seal.seal(sealedOnce, 'SECabcdef');
   expect(seal.open('channel/other/secret', value)).toBeNull();
   const at = value.lastIndexOf(':') + 1;
-  for (let index = at; index < value.length; index += 7) {
-    const flipped = value[index] === 'A' ? 'B' : 'A';
-    expect(seal.open(sealedOnce, value.slice(0, index) + flipped + value.slice(index + 1))).toBeNull();
+  const bytes = Buffer.from(value.slice(at), 'base64url');
+  for (const index of bytes.keys()) {
+    const altered = Buffer.from(bytes);
+    altered[index] = (altered[index] ?? 0) ^ 1;
+    expect(seal.open(sealedOnce, value.slice(0, at) + altered.toString('base64url'))).toBeNull();
   }
   expect(seal.open(sealedOnce, value.slice(0, at + 10))).toBeNull();
   expect(seal.open(sealedOnce, value.slice(0, -4))).toBeNull();

@@ -56,9 +56,10 @@ test('[CO-16] units are moved from the app’s pool to the show and back; viewer
   await form.locator('.history', { hasText: '本直播间 → 未分配库存' }).waitFor();
   const { stock } = await stage.shop.call<Stock>('GET', `/skus/${skuId}/stock`);
   expect(stock).toMatchObject({ sellable: 10_000, unallotted: 9_955, channels: [{ channelId: 'app', allotted: 18 }] });
-  // The pool that grew is a marker on the curve.
+  // Both are markers on the curve.
   await page.locator('.panel .markers summary').first().click();
   await page.locator('.panel .history', { hasText: '补货 +12' }).waitFor();
+  await page.locator('.panel .history', { hasText: '调出 5 件 → 未分配库存' }).waitFor();
 });
 
 test('[CO-16][CO-12] a move that somebody was faster with is explained, and what was typed stays', async () => {
