@@ -129,15 +129,15 @@ export function Cue({ withText = true }: { withText?: boolean }) {
   const overlay = useOverlay();
   const cue = overlay.pace.value?.cue;
   if (cue === undefined || overlay.audience.value === 'air') return null;
-  const text = textIn(overlay.parameters.language, cue.text);
   const label = overlay.words.cue[cue.cue];
+  const text = besideLabel(label, textIn(overlay.parameters.language, cue.text));
   return (
     <p class="cue" data-cue={cue.cue}>
       <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
         <path d={cueShapes[cue.cue]} />
       </svg>
       <span class="cue-label">{label}</span>
-      {withText && text !== label && <span class="cue-text">{text}</span>}
+      {withText && text !== '' && <span class="cue-text">{text}</span>}
     </p>
   );
 }

@@ -52,7 +52,7 @@ export function OrderRow({
         <td>
           {order.lines.map(({ skuId, quantity }) => (
             <span key={skuId} class="order-line">
-              {console.nameOf(skuId)} × {quantity}
+              {`${console.nameOf(skuId)}\u00a0×\u00a0${quantity}`}
             </span>
           ))}
         </td>

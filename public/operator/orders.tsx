@@ -50,7 +50,13 @@ export function Orders() {
             if (!unusable) void list.ask({ state: next, orderId, buyerId });
           }}
         />
-        <TextField label={words.orderId} value={order} type="search" invalid={isWrong(orderId)} />
+        <TextField
+          label={words.orderId}
+          value={order}
+          type="search"
+          placeholder={words.orderIdHint}
+          invalid={isWrong(orderId)}
+        />
         <TextField label={words.buyer} value={buyer} type="search" invalid={isWrong(buyerId)} />
         <button type="submit" class="small-button" aria-disabled={unusable}>
           {words.search}

@@ -258,7 +258,8 @@ export const en: Omit<Words, keyof typeof zhManage> = {
     },
     anyState: 'Any state',
     filter: 'State',
-    orderId: "Order's id, or its beginning",
+    orderId: 'Order id',
+    orderIdHint: 'or its beginning',
     paymentReasons: {
       no_units: 'no units were left',
       cancelled: 'the order was cancelled',
@@ -267,7 +268,7 @@ export const en: Omit<Words, keyof typeof zhManage> = {
     },
     refundPayment: (amount) => `Return ${amount}`,
     refundPaymentText: 'Only this payment goes back; the order stays as it is.',
-    buyer: "Buyer's id",
+    buyer: 'Buyer id',
     search: 'Search',
     order: 'Order',
     buyerColumn: 'Buyer',
@@ -283,7 +284,7 @@ export const en: Omit<Words, keyof typeof zhManage> = {
     refundConfirm: 'Refund',
     cancelOrder: 'Cancel order',
     refundDue: (count) => `${count} refunds due`,
-    refundDueText: 'This money arrived when no units were left; it has to go back.',
+    refundDueText: 'This money has no units (too late, paid twice, a wrong amount); it has to go back.',
     noRefundDue: 'No refund is due.',
   },
   tasks: {

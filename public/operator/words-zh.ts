@@ -249,7 +249,8 @@ export const zh = {
     },
     anyState: '全部状态',
     filter: '状态',
-    orderId: '订单号（可只填开头）',
+    orderId: '订单号',
+    orderIdHint: '可只填开头',
     paymentReasons: {
       no_units: '到账时已无库存',
       cancelled: '订单已取消',
@@ -274,7 +275,7 @@ export const zh = {
     refundConfirm: '确认退款',
     cancelOrder: '取消订单',
     refundDue: (count: string) => `${count} 笔待退款`,
-    refundDueText: '这些款项到账时已无库存，必须退款。',
+    refundDueText: '这些款项没有对应的库存（到账太晚、重复付款或金额不符），必须退回。',
     noRefundDue: '没有待退款的订单。',
   },
   tasks: {
