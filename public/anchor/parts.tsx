@@ -3,6 +3,7 @@ import type { AlertTier } from '../../contract/alerts.ts';
 import type { ItemInfo } from '../../contract/livestreams.ts';
 import type { PaceCue } from '../../contract/pace.ts';
 import { timeOfDay } from '../lib/charts/ticks.ts';
+import { besideLabel } from '../lib/cue-text.ts';
 import { localeOf, textIn } from '../lib/languages.ts';
 import { useOverlay } from './store.ts';
 import { sellOutOf } from './times.ts';
