@@ -83,7 +83,7 @@ async function measure(
 ): Promise<Omit<OverlayCost, 'layout'>> {
   const buyer = await issueToken(api, token, stage.livestreamId, { role: 'viewer', buyerId: `buyer-${Date.now()}` });
   const running = { on: true, orders: 0 };
-  const selling = sell(api, stage, buyer, rate, running);
+  const selling = sell(api, stage, { token: buyer, rate }, running);
   try {
     await wait(settleMs);
     const ordersBefore = running.orders;
@@ -102,8 +102,7 @@ async function measure(
 async function sell(
   api: ApiClient,
   { livestreamId, livestream }: Stage,
-  token: string,
-  rate: number,
+  { token, rate }: Pick<Options, 'token' | 'rate'>,
   running: { on: boolean; orders: number },
 ): Promise<void> {
   const under = new Set<Promise<void>>();

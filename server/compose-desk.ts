@@ -66,6 +66,23 @@ export type Desk = {
   stop(): Promise<void>;
 };
 
+/** The first seals, all of them open. */
+const channelKeys = (secrets: readonly string[]): readonly Uint8Array[] =>
+  secrets.map((secret) => deriveKey(secret, 'channel-secrets'));
+
+const unreadable =
+  'the secrets of a channel cannot be decrypted: it is off until its key is back or they are typed in again';
+
+function openDirectory({ prisma, clock, config, sessionSecret, log }: Deps) {
+  const seal = createSecretSeal(channelKeys([...config.channelSecretsKeys, sessionSecret]));
+  return createPeopleDirectory({
+    prisma,
+    clock,
+    seal,
+    onUnreadable: (channelId) => log.error({ channelId }, unreadable),
+  });
+}
+
 /** What makes a team calm on the night, wired by hand: alerts, messages to people, pace and curves, overlays. */
 export async function composeDesk(deps: Deps): Promise<Desk> {
   const { prisma, clock, log, emit, config } = deps;
@@ -76,18 +93,7 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
   );
   const watch = createGateLevelWatch({ engine: deps.engine, catalogue, clock, log });
 
-  const [newest = deps.sessionSecret, ...older] = [...config.channelSecretsKeys, deps.sessionSecret];
-  const keyOf = (secret: string) => deriveKey(secret, 'channel-secrets');
-  const directory = createPeopleDirectory({
-    prisma,
-    clock,
-    seal: createSecretSeal([keyOf(newest), ...older.map(keyOf)]),
-    onUnreadable: (channelId) =>
-      log.error(
-        { channelId },
-        'the secrets of a channel cannot be decrypted: it is off until its key is back or they are typed in again',
-      ),
-  });
+  const directory = openDirectory(deps);
   const privateHosts = config.notifyPrivateHosts;
   const request = createGuardedRequest({ privateHosts });
   const vapid = await resolveVapidKeys(config);

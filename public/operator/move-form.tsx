@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ItemInfo } from '../../contract/livestreams.ts';
 import type { ItemPools, MoveUnits, StockPool } from '../../contract/pools.ts';
@@ -66,29 +66,7 @@ export function MoveForm({ item }: { item: ItemInfo }) {
   return (
     <form class="box move" onSubmit={submitting(submit)}>
       <h3>{words.title}</h3>
-      <div class="field-row">
-        <SelectField
-          label={words.from}
-          value={from.value}
-          options={options}
-          onPick={(next) => {
-            // One side, and only one, is the livestream.
-            if (next === 'livestream') to.value = to.value === 'livestream' ? from.value : to.value;
-            else to.value = 'livestream';
-            from.value = next;
-          }}
-        />
-        <SelectField
-          label={words.to}
-          value={to.value}
-          options={options}
-          onPick={(next) => {
-            if (next === 'livestream') from.value = from.value === 'livestream' ? to.value : from.value;
-            else from.value = 'livestream';
-            to.value = next;
-          }}
-        />
-      </div>
+      <Sides from={from} to={to} options={options} />
       <TextField
         label={words.quantity}
         value={quantity}
@@ -103,6 +81,43 @@ export function MoveForm({ item }: { item: ItemInfo }) {
       </button>
       {pools.value !== null && <PoolChanges pools={pools.value} />}
     </form>
+  );
+}
+
+/** From and to: one side, and only one, is the livestream. */
+function Sides({
+  from,
+  to,
+  options,
+}: {
+  readonly from: Signal<PoolName>;
+  readonly to: Signal<PoolName>;
+  readonly options: Record<PoolName, string>;
+}) {
+  const words = useConsole().words.value.move;
+  return (
+    <div class="field-row">
+      <SelectField
+        label={words.from}
+        value={from.value}
+        options={options}
+        onPick={(next) => {
+          if (next === 'livestream') to.value = to.value === 'livestream' ? from.value : to.value;
+          else to.value = 'livestream';
+          from.value = next;
+        }}
+      />
+      <SelectField
+        label={words.to}
+        value={to.value}
+        options={options}
+        onPick={(next) => {
+          if (next === 'livestream') from.value = from.value === 'livestream' ? to.value : from.value;
+          else from.value = 'livestream';
+          to.value = next;
+        }}
+      />
+    </div>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { OrderForOperator, OrderState } from '../../contract/orders.ts';
-import { ErrorNote, submitting, useAction } from './action.tsx';
+import { type Action, ErrorNote, submitting, useAction } from './action.tsx';
 import { TextField } from './fields.tsx';
 import { formatMoment } from './format.ts';
 import { useConsole } from './store.ts';
@@ -28,7 +28,6 @@ export function OrderRow({
   readonly onChanged: (order: Pick<OrderForOperator, 'orderId' | 'state'>) => void;
 }) {
   const console = useConsole();
-  const words = console.words.value.orders;
   /** The whole order, one payment of it by its id, or nothing. */
   const asking = useSignal<string | null>(null);
   const action = useAction();
@@ -57,43 +56,9 @@ export function OrderRow({
           ))}
         </td>
         <td class="cell-number">{console.price(order.totalMinor, order.currency)}</td>
-        <td>
-          <span class="order-state" data-state={order.state}>
-            {words.state[order.state]}
-          </span>
-          {strays.map(({ paymentId, amountMinor, currency, reason }) => (
-            <span key={paymentId} class="order-state" data-state="refund_due" data-payment={paymentId}>
-              {console.price(amountMinor, currency)} {words.paymentReasons[reason ?? ''] ?? reason}
-            </span>
-          ))}
-        </td>
+        <StateCell order={order} strays={strays} />
         <td class="cell-action">
-          {verb === 'refund' && (
-            <button
-              type="button"
-              class={order.state === 'refund_due' ? 'small-button small-button-strong' : 'small-button'}
-              aria-expanded={asking.value === wholeOrder}
-              onClick={() => toggle(wholeOrder)}
-            >
-              {words.refund}
-            </button>
-          )}
-          {strays.map(({ paymentId, amountMinor, currency }) => (
-            <button
-              key={paymentId}
-              type="button"
-              class="small-button small-button-strong"
-              aria-expanded={asking.value === paymentId}
-              onClick={() => toggle(paymentId)}
-            >
-              {words.refundPayment(console.price(amountMinor, currency))}
-            </button>
-          ))}
-          {verb === 'cancel' && (
-            <button type="button" class="small-button" aria-disabled={action.busy.value} onClick={() => void cancel()}>
-              {words.cancelOrder}
-            </button>
-          )}
+          <Verbs order={order} strays={strays} asking={asking.value} onAsk={toggle} action={action} onCancel={cancel} />
         </td>
       </tr>
       {verb === 'cancel' && action.error.value !== null && (
@@ -120,6 +85,76 @@ export function OrderRow({
   );
 }
 
+type Payment = OrderForOperator['payments'][number];
+
+/** The order's state, and money beside it. */
+function StateCell({ order, strays }: { readonly order: OrderForOperator; readonly strays: readonly Payment[] }) {
+  const console = useConsole();
+  const words = console.words.value.orders;
+  return (
+    <td>
+      <span class="order-state" data-state={order.state}>
+        {words.state[order.state]}
+      </span>
+      {strays.map(({ paymentId, amountMinor, currency, reason }) => (
+        <span key={paymentId} class="order-state" data-state="refund_due" data-payment={paymentId}>
+          {console.price(amountMinor, currency)} {words.paymentReasons[reason ?? ''] ?? reason}
+        </span>
+      ))}
+    </td>
+  );
+}
+
+function Verbs({
+  order,
+  strays,
+  asking,
+  onAsk,
+  action,
+  onCancel,
+}: {
+  readonly order: OrderForOperator;
+  readonly strays: readonly Payment[];
+  readonly asking: string | null;
+  readonly onAsk: (what: string) => void;
+  readonly action: Action;
+  readonly onCancel: () => Promise<void>;
+}) {
+  const console = useConsole();
+  const words = console.words.value.orders;
+  const verb = verbs[order.state];
+  return (
+    <>
+      {verb === 'refund' && (
+        <button
+          type="button"
+          class={order.state === 'refund_due' ? 'small-button small-button-strong' : 'small-button'}
+          aria-expanded={asking === wholeOrder}
+          onClick={() => onAsk(wholeOrder)}
+        >
+          {words.refund}
+        </button>
+      )}
+      {strays.map(({ paymentId, amountMinor, currency }) => (
+        <button
+          key={paymentId}
+          type="button"
+          class="small-button small-button-strong"
+          aria-expanded={asking === paymentId}
+          onClick={() => onAsk(paymentId)}
+        >
+          {words.refundPayment(console.price(amountMinor, currency))}
+        </button>
+      ))}
+      {verb === 'cancel' && (
+        <button type="button" class="small-button" aria-disabled={action.busy.value} onClick={() => void onCancel()}>
+          {words.cancelOrder}
+        </button>
+      )}
+    </>
+  );
+}
+
 function RefundForm({
   order,
   payment,
@@ -128,7 +163,7 @@ function RefundForm({
 }: {
   readonly order: OrderForOperator;
   /** Absent: the whole order. */
-  readonly payment: OrderForOperator['payments'][number] | undefined;
+  readonly payment: Payment | undefined;
   readonly onDone: (order: Pick<OrderForOperator, 'orderId' | 'state'>) => void;
   readonly onCancel: () => void;
 }) {

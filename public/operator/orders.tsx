@@ -10,6 +10,7 @@ import { Refunds } from './refunds.tsx';
 import { useConsole } from './store.ts';
 
 const pageSize = 50;
+const isWrong = (id: string): boolean => id !== '' && !isId(id);
 type Asked = { readonly state: OrderState | 'any'; readonly orderId: string; readonly buyerId: string };
 
 /** Orders of the livestream, newest first; refunds that are due stand above them. */
@@ -24,7 +25,6 @@ export function Orders() {
     // Asked for once, and then by the form.
   }, []);
   const [orderId, buyerId] = [order.value.trim(), buyer.value.trim()];
-  const isWrong = (id: string): boolean => id !== '' && !isId(id);
   const unusable = isWrong(orderId) || isWrong(buyerId);
   const orders = list.orders.value;
   const units = orders.reduce((sum, order) => sum + order.lines.reduce((all, line) => all + line.quantity, 0), 0);

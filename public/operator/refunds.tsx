@@ -7,7 +7,7 @@ import { useConsole } from './store.ts';
 
 const shownMax = 100;
 /** States that ask somebody for something; the others are on their way or done. */
-const asking: readonly RefundState[] = ['failed', 'manual'];
+const asking: ReadonlySet<RefundState> = new Set(['failed', 'manual']);
 
 /** Whether money that goes back has arrived: what failed or has nobody to ask stands first, with what to do about it. */
 export function Refunds() {
@@ -27,8 +27,8 @@ export function Refunds() {
   }, []);
   const refunds = found.value ?? [];
   if (refunds.length === 0) return <ErrorNote error={action.error.value} language={console.language.value} />;
-  const urgent = refunds.filter(({ state }) => asking.includes(state));
-  const others = refunds.filter(({ state }) => !asking.includes(state));
+  const urgent = refunds.filter(({ state }) => asking.has(state));
+  const others = refunds.filter(({ state }) => !asking.has(state));
   return (
     <section class="refunds" aria-label={words.title}>
       <ErrorNote error={action.error.value} language={console.language.value} />
@@ -111,7 +111,7 @@ function RefundRow({ refund, onChanged }: { refund: RefundRequest; onChanged: ()
         <ErrorNote error={action.error.value} language={language} />
       </td>
       <td class="cell-action">
-        {(asking.includes(state) || state === 'delivered') && (
+        {(asking.has(state) || state === 'delivered') && (
           <>
             <button
               type="button"

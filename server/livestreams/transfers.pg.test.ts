@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { MoveUnits, StockPool } from '../../contract/pools.ts';
 import { describeWithDatabases } from '../../tests/services/databases.ts';

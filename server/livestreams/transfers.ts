@@ -87,10 +87,8 @@ async function write(
   const shared = { skuId, actor, reason, bucket: 'allotted', refType: 'transfer', refId: transferId } as const;
   // The unallotted units are a difference and no count of their own: the other side's entry and the transfer tell of them.
   const counted = sides.filter(({ pool }) => pool.kind !== 'unallotted');
-  await writeEntries(
-    tx,
-    counted.map(({ pool, ...change }) => ({ ...shared, ...change, ...placeOf(pool, livestreamId) })),
-  );
+  for (const { pool, type, before, after } of counted)
+    await writeEntries(tx, [{ ...shared, type, before, after, ...placeOf(pool, livestreamId) }]);
   const [{ before: fromBefore, after: fromAfter }, { before: toBefore, after: toAfter }] = sides;
   const sizes = { quantity, fromBefore, fromAfter, toBefore, toAfter };
   const data = { livestreamId, id: transferId, skuId, ...columnsOf(move), ...sizes, reason, actor };

@@ -14,9 +14,10 @@ const prefix = 'stockcast.v1:';
 const [nonceLength, tagLength] = [12, 16];
 
 /** Keys of 32 bytes: the first seals, all of them open. */
-export function createSecretSeal(keys: readonly [Uint8Array, ...Uint8Array[]]): SecretSeal {
+export function createSecretSeal(keys: readonly Uint8Array[]): SecretSeal {
   const known = new Map(keys.map((key) => [keyName(key), key]));
   const [newest] = keys;
+  if (newest === undefined) throw new Error('a seal needs a key');
   const newestName = keyName(newest);
   return {
     seal(about, secret) {

@@ -133,7 +133,7 @@ describeWithDatabases('refunds', ({ database }) => {
     provider.answer({ status: 200, delayMs: 20 });
     for (let node = 0; node < 3; node += 1) desk().start();
     for (const refundId of wanted) await until(refundId, 'delivered');
-    expect(provider.received.map(({ headers }) => headers['webhook-id']).sort()).toEqual(wanted.toSorted());
+    expect(provider.received.map(({ headers }) => String(headers['webhook-id'])).toSorted()).toEqual(wanted.toSorted());
   });
 
   test('[RF-3] what a node left in the middle is asked for again when its lease is over, and a stop is no failure', async () => {

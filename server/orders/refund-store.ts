@@ -50,7 +50,7 @@ export function createRefundStore(prisma: PrismaClient) {
            WHERE r.id = due.id
           RETURNING r.id AS "refundId", r.payment_id AS "paymentId", r.order_id AS "orderId", r.livestream_id AS "livestreamId",
                     r.amount_minor AS "amountMinor", r.currency, r.reason, stockcast_ms(r.created_at)::float8 AS "createdAtMs", r.attempts AS attempt`
-      ).map((row) => ({ ...row, amountMinor: Number(row.amountMinor) })),
+      ).map(({ amountMinor, ...row }) => Object.assign(row, { amountMinor: Number(amountMinor) })),
     /** Only while it is still pending: the provider's own word, or an operator's, may have been faster. */
     async finish(refundId: string, outcome: AttemptOutcome): Promise<void> {
       const pauseMs = outcome.kind === 'again' ? outcome.afterMs : 0;
