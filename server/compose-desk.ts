@@ -135,6 +135,8 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
   const pace = createPaceReader({ keeper, curves, catalogue, alerts, levelsOf, clock });
   deps.leases.desk.assign(deskWork({ watch, alerts, keeper }));
   keeper.start();
+  // Read once before anybody needs it: secrets from before they were sealed are sealed now.
+  await directory.current().catch((error: unknown) => log.warn({ err: error }, 'channels could not be read yet'));
 
   return {
     catalogue,
