@@ -85,7 +85,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const leases = createLeases({ database, holder, log, registry: metrics.registry });
 
     const gateSettings = { pendingLeaseMs: config.pendingLeaseMs, keyTtlMs: config.idempotencyTtlMs };
-    const gate = await openGate({ redisUrl: config.redisUrl, clock, settings: gateSettings, log });
+    const { redisUrl, mode } = config;
+    const gate = await openGate({ redisUrl, clock, settings: gateSettings, log, production: mode === 'production' });
     onStop('gate', () => gate.close());
     const { engine } = gate;
 

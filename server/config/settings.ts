@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Text } from '../../contract/primitives.ts';
+import { parseRedisUrl } from '../redis/redis-target.ts';
 
 type About = Text & { readonly fallback: string; readonly example?: string };
 
@@ -21,6 +22,12 @@ function whole(options: { min: number; max: number; fallback: number } & Text) {
 
 const urlWith = (protocols: readonly string[], what: string) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), what);
+
+/** Single server, cluster or sentinels; docs/redis.md describes each. */
+const redisUrl = z.string().superRefine((text, context) => {
+  const parsed = parseRedisUrl(text);
+  if (parsed.kind === 'mistake') context.addIssue({ code: 'custom', message: parsed.message });
+});
 
 const isOrigin = (text: string): boolean =>
   URL.canParse(text) && /^https?:\/\/[^/]+$/.test(text) && new URL(text).origin === text;
@@ -101,9 +108,9 @@ export const Environment = z.object({
       example: 'postgresql://stockcast:password@127.0.0.1:5432/stockcast',
     },
   ),
-  REDIS_URL: about(urlWith(['redis:', 'rediss:'], 'a URL like redis://127.0.0.1:6379').optional(), {
-    zh: 'Redis 连接；未设置时库存闸口在进程内',
-    en: 'Redis; without it the stock gate runs in the process',
+  REDIS_URL: about(redisUrl.optional(), {
+    zh: 'Redis 或 Valkey 连接：单机 redis://，集群 redis+cluster://h1:7000,h2:7000，哨兵 redis+sentinel://h1:26379,h2:26379/mymaster；TLS 用 rediss。未设置时库存闸口在进程内',
+    en: 'Redis or Valkey: one server, redis+cluster://h1:7000,h2:7000 or redis+sentinel://h1:26379,h2:26379/mymaster; rediss for TLS (docs/redis.md). Without it the stock gate runs in the process',
     fallback: 'in-process gate',
     example: 'redis://127.0.0.1:6379',
   }),

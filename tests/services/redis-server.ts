@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedisProcess } from './redis-process.ts';
@@ -12,8 +12,8 @@ export type TestRedis = {
   command(line: string): Promise<string>;
   /** SIGKILL: nothing is said, nothing is saved. */
   kill(): Promise<void>;
-  /** Starts again on the same port, after `kill` or instead of the running one. Resolves when it answers. */
-  restart(): Promise<void>;
+  /** Starts again on the same port, after `kill` or instead of the running one; `empty`: its disk is lost too. Resolves when it answers. */
+  restart(options?: { empty: boolean }): Promise<void>;
   /** Stops answering without closing a connection (SIGSTOP), as a hung machine does. */
   pause(): void;
   resume(): void;
@@ -39,8 +39,11 @@ export async function startRedisServer(options: { aof?: boolean } = {}): Promise
     },
     command: (line) => server.command(line),
     kill: () => server.kill(),
-    async restart() {
+    async restart(how) {
       await server.kill();
+      if (how?.empty === true) {
+        for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
+      }
       await server.start();
     },
     pause: () => server.pause(),

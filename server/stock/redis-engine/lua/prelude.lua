@@ -11,6 +11,7 @@
 --   keyExpiry  sorted  key by the end of its retry window
 -- Each but meta carries a sentinel with the epoch: field "!" of a hash, member "!<epoch>" of a sorted set, below every real score.
 -- "~" stands for null. Neither "!" nor "~" nor a space is in an id.
+-- PUBLISH, defined before this, is the command that publishes: SPUBLISH in a cluster.
 
 local metaKey, levelsKey, termsKey, holdsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local leasesKey, countedKey, keysKey, keyExpiryKey = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -263,7 +264,7 @@ local function publish()
       sku, level.version, level.allotted, level.held, level.soldEver, level.returned, one.sale, one.opensAtMs,
     }, ' ')
   end
-  call('PUBLISH', channel, concat(rows, '\n'))
+  call(PUBLISH, channel, concat(rows, '\n'))
 end
 
 -- Writes everything that has changed. What needs memory comes first: if Redis is full it refuses the first write, and nothing has changed.
