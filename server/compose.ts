@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import type { Grant } from '../contract/access.ts';
 import { createOverlayTokens } from './auth/overlay-tokens.ts';
 import { createAccessControl } from './auth/token-access-control.ts';
@@ -17,7 +19,7 @@ import { accessHandlers } from './http/access-routes.ts';
 import { createHttpApp } from './http/app.ts';
 import { createDemoReplay, demoReplayRoutes } from './http/demo-replay.ts';
 import { managementHandlers } from './http/management-routes.ts';
-import { closeServer, createNodeServer, listen } from './http/node-server.ts';
+import { closeServer, createNodeServer, listen, stopAccepting } from './http/node-server.ts';
 import { createOrderFastPath, createRequestListener } from './http/order-fast-path.ts';
 import { createOrderLink } from './http/order-link.ts';
 import { orderHandlers } from './http/order-routes.ts';
@@ -49,6 +51,21 @@ export type RunningServer = {
   stop(reason: string): Promise<void>;
 };
 
+/** What a process that shares its address with others gets from whoever started it. */
+export type SharedAddress = {
+  /** On every metric: which of the processes it is. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Hears where this process keeps its own metrics. */
+  readonly metricsOf: (own: Registry) => void;
+  /** The metrics of all of them, as `/metrics` shows them. */
+  readonly metricsText: () => Promise<string>;
+  readonly sessions: { readonly tag: string; attach(server: Server): Promise<() => Promise<void>> };
+};
+
+/** Of the grace of a stop: to move the clients, then to finish requests. The rest is for what has to be written and closed. */
+const movingShare = 0.5;
+const closingShare = 0.35;
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Not ready when it takes no writes, either: then no order can be promised. */
@@ -58,7 +75,7 @@ async function askDatabase(database: OpenDatabase): Promise<void> {
 }
 
 /** The whole program, wired by hand: what is here is all there is. */
-export async function start(config: Config, log: Logger): Promise<RunningServer> {
+export async function start(config: Config, log: Logger, shared?: SharedAddress): Promise<RunningServer> {
   const clock = systemClock;
   const closers: { readonly name: string; readonly close: () => Promise<void> }[] = [];
   const onStop = (name: string, close: () => Promise<void>) => closers.push({ name, close });
@@ -70,7 +87,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
 
   try {
     const secrets = await resolveSecrets(config);
-    const metrics = createMetrics();
+    const metrics = createMetrics(shared?.labels);
+    shared?.metricsOf(metrics.registry);
     // What goes on failing while a part is away.
     const seldom = createSeldom({ clock, everyMs: 30_000 });
     const nextRequestId = createRequestIds();
@@ -195,6 +213,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       },
       access,
       metrics,
+      metricsText: shared?.metricsText,
       paymentWebhookSecret: secrets.paymentWebhookSecret,
       clock,
       config,
@@ -226,8 +245,10 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
         transports: config.transports,
         socketsPerIpMax: config.socketsPerIpMax,
         trustProxy: config.trustProxy,
+        sessionTag: shared?.sessions.tag ?? '',
       },
     });
+    if (shared !== undefined) onStop('shared sessions', await shared.sessions.attach(server));
     path.onOrderChanged((order, buyerId) => realtime.notifyOrder(order.livestreamId, buyerId, order));
 
     const hasDemo = config.demo && (await createDemoLivestream({ catalogue, clock, wait: (ms) => wait(ms) }));
@@ -235,11 +256,15 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     await leases.start();
     const port = await listen(server, config.port, config.host);
     const url = `http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`;
-    onStop('http', () => closeServer(server, config.shutdownGraceMs / 2));
+    let closed: Promise<void> | undefined;
+    onStop('http', () => closeServer(server, config.shutdownGraceMs * closingShare, closed));
 
     let stopping: Promise<void> | undefined;
     const stop = async (reason: string): Promise<void> => {
       readiness.drain();
+      await wait(config.drainNoticeMs);
+      closed = stopAccepting(server);
+      await realtime.move(config.shutdownGraceMs * movingShare);
       await realtime.stop(reason);
       await closeAll();
     };

@@ -42,6 +42,9 @@ export type Config = {
   readonly ordersPerBuyerPerMinute: number;
   /** With `{orderId}` in it; null: the simulated payment page, or none. */
   readonly paymentPageUrl: string | null;
+  /** Of `npm run cluster`; null: one for each core. */
+  readonly workers: number | null;
+  readonly drainNoticeMs: number;
   readonly shutdownGraceMs: number;
   /** Demo livestream, simulated payment, access links at start. */
   readonly demo: boolean;
@@ -107,6 +110,8 @@ function configOf(set: z.output<typeof Environment>): Config {
     sessionsPerIpPerMinute: set.SESSIONS_PER_IP_PER_MINUTE,
     ordersPerBuyerPerMinute: set.ORDERS_PER_BUYER_PER_MINUTE,
     paymentPageUrl: set.PAYMENT_PAGE_URL ?? null,
+    workers: set.WORKERS ?? null,
+    drainNoticeMs: set.DRAIN_NOTICE_MS,
     shutdownGraceMs: set.SHUTDOWN_GRACE_MS,
     demo: set.DEMO ?? !production,
   };

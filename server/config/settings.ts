@@ -274,12 +274,33 @@ export const Environment = z.object({
     zh: '单个 IP 每分钟可领取的会话数',
     en: 'Sessions that one address may open in a minute',
   }),
+  WORKERS: about(
+    z
+      .string()
+      .regex(/^\d+$/, 'a whole number from 1 to 64')
+      .transform(Number)
+      .pipe(z.int().min(1, 'at least 1').max(64, 'at most 64'))
+      .optional(),
+    {
+      zh: 'npm run cluster 启动的工作进程数',
+      en: 'Worker processes of npm run cluster',
+      fallback: 'one for each core',
+      example: '4',
+    },
+  ),
+  DRAIN_NOTICE_MS: whole({
+    min: 0,
+    max: 120_000,
+    fallback: 0,
+    zh: '停机前 /readyz 先返回 503 的时间（毫秒），让负载均衡停止分发新请求',
+    en: 'How long /readyz says 503 before a stop begins, in ms: time for a load balancer to notice',
+  }),
   SHUTDOWN_GRACE_MS: whole({
     min: 0,
     max: 60_000,
     fallback: 8_000,
-    zh: '停机时等待在途订单的最长时间（毫秒）',
-    en: 'How long a stop waits for orders under way, in ms',
+    zh: '停机时迁移客户端、等待在途订单的最长时间（毫秒）',
+    en: 'How long a stop may take to move its clients and to finish orders under way, in ms',
   }),
 });
 

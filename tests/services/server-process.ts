@@ -9,7 +9,7 @@ import { systemClock } from '../../server/lib/clock.ts';
 const sessionSecret = 'a-secret-that-only-the-tests-know-0123456789';
 export const paymentWebhookSecret = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 
-const readyWithinMs = 180_000;
+const readyWithinMs = 600_000;
 
 export type ServerProcess = {
   readonly url: string;
@@ -20,16 +20,21 @@ export type ServerProcess = {
   kill(): Promise<void>;
   /** The same server again: same port, same folder, same secrets. */
   restart(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
   /** SIGTERM; resolves with the exit code and how long it took. */
   stop(): Promise<{ code: number | null; tookMs: number }>;
   output(): string;
 };
 
-/** Runs `server/main.ts` as a process of its own, as `npm start` does, and waits until it is ready. */
+/**
+ * Runs `server/main.ts` as a process of its own, as `npm start` does, and waits until it is ready; with `workers`, `server/cluster.ts`, as
+ * `npm run cluster` does, until all of them are.
+ */
 export async function startServerProcess(settings: {
   dataDir: string;
   redisUrl?: string;
   databaseUrl?: string;
+  workers?: number;
   environment?: Record<string, string>;
 }): Promise<ServerProcess> {
   const port = await freePort();
@@ -53,8 +58,11 @@ export async function startServerProcess(settings: {
   };
   let output = '';
   let child: ChildProcess;
+  const { workers } = settings;
+  const program = workers === undefined ? ['server/main.ts'] : ['server/cluster.ts', '--workers', String(workers)];
   const launch = async () => {
-    child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], {
+    const saidBefore = output.length;
+    child = spawn(process.execPath, ['--import', 'tsx', ...program], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -64,6 +72,10 @@ export async function startServerProcess(settings: {
       });
     }
     await untilReady(url, child, () => output);
+    while (workers !== undefined && !output.slice(saidBefore).includes('rolling restart:')) {
+      if (child.exitCode !== null) throw new Error(`the cluster ended with ${child.exitCode}:\n${output}`);
+      await wait(50);
+    }
   };
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
@@ -81,6 +93,7 @@ export async function startServerProcess(settings: {
     token: (grant) => access.issue({ livestreamId: null, buyerId: null, deviceId: null, ...grant }, 3_600_000),
     kill: async () => void (await end('SIGKILL')),
     restart: launch,
+    signal: (signal) => void child.kill(signal),
     async stop() {
       const startedAtMs = Date.now();
       const code = await end('SIGTERM');
