@@ -6,7 +6,7 @@ WORKDIR /stockcast
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 COPY tools/generate.mjs tools/build-pages.mjs tools/
-COPY prisma.config.ts vite.config.ts ./
+COPY prisma.config.ts vite.config.ts tsconfig.json ./
 COPY prisma prisma
 COPY contract contract
 COPY public public
