@@ -36,6 +36,13 @@ const needs = [
     brew: '--cask chromium',
   },
   {
+    name: 'nginx',
+    why: 'the example for several hosts is run with a real nginx in front of real nodes',
+    find: () => findProgram(['nginx']),
+    debian: 'nginx-light',
+    brew: 'nginx',
+  },
+  {
     name: 'curl',
     why: 'the examples of the README are run as they stand',
     find: () => findProgram(['curl']),
