@@ -30,6 +30,8 @@ export class LevelBook {
   readonly rows = new Map<number, ShownRow>();
   /** Messages that a correct server never sends, at most 20. */
   readonly violations: string[] = [];
+  /** Rows older than what this client had, which it left aside: a frame that a critical one has overtaken may bring them. */
+  older = 0;
   readonly #onRow: (row: ShownRow, before: ShownRow | undefined) => void;
 
   constructor(onRow: (row: ShownRow, before: ShownRow | undefined) => void = () => {}) {
@@ -68,7 +70,10 @@ export class LevelBook {
     for (const wireRow of rows) {
       const row = rowOf(wireRow);
       const known = this.rows.get(row.index);
-      if (known !== undefined && row.version < known.version) continue;
+      if (known !== undefined && row.version < known.version) {
+        this.older += 1;
+        continue;
+      }
       if (known !== undefined && row.version === known.version) {
         if (row.shown !== known.shown)
           this.#violation(
@@ -104,6 +109,8 @@ export type ViewerOptions = {
   readonly now: () => number;
   /** Check every payload against the contract's schema; a room of hundreds of viewers lets one of them do it. */
   readonly strict: boolean;
+  /** Hears of every row that this client takes. */
+  readonly onRow?: (row: ShownRow, epoch: number) => void;
 };
 
 /** Frames between two acknowledgements of the frame number; also once a second while frames come. */
@@ -128,6 +135,7 @@ export class Viewer {
   private constructor(options: ViewerOptions) {
     this.#options = options;
     this.book = new LevelBook((row, before) => {
+      options.onRow?.(row, this.book.epoch);
       if (row.status !== 'sold_out' || before?.status === 'sold_out') return;
       const atMs = options.now();
       this.soldOutAtMs.set(row.index, { first: this.soldOutAtMs.get(row.index)?.first ?? atMs, last: atMs });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,8 +13,8 @@ export type TestRedis = {
   command(line: string): Promise<string>;
   /** SIGKILL: nothing is said, nothing is saved. */
   kill(): Promise<void>;
-  /** Starts again on the same port, after `kill` or instead of the running one. Resolves when it answers. */
-  restart(): Promise<void>;
+  /** Starts again on the same port, after `kill` or instead of the running one; `empty`: its disk is lost too. Resolves when it answers. */
+  restart(options?: { empty: boolean }): Promise<void>;
   /** Stops answering without closing a connection (SIGSTOP), as a hung machine does. */
   pause(): void;
   resume(): void;
@@ -39,8 +39,9 @@ export async function startRedisServer(options: { aof?: boolean } = {}): Promise
     },
     command: (line) => ask(port, line),
     kill,
-    async restart() {
+    async restart(how) {
       await kill();
+      if (how?.empty === true) for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
       server = await spawnRedis(port, directory, options.aof === true);
     },
     pause() {

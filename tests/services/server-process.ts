@@ -18,7 +18,10 @@ export type ServerProcess = {
   token(grant: Partial<Grant> & Pick<Grant, 'role'>): Promise<string>;
   /** SIGKILL: nothing is said, nothing is saved. */
   kill(): Promise<void>;
-  /** The same server again: same port, same folder, same secrets. */
+  /** Stops answering without closing a connection (SIGSTOP), as a hung machine does. */
+  pause(): void;
+  resume(): void;
+  /** The same server again: same port, same folder, same secrets. Rejects if it ends before it is ready. */
   restart(): Promise<void>;
   /** SIGTERM; resolves with the exit code and how long it took. */
   stop(): Promise<{ code: number | null; tookMs: number }>;
@@ -31,6 +34,10 @@ export async function startServerProcess(settings: {
   redisUrl?: string;
   databaseUrl?: string;
   environment?: Record<string, string>;
+  /** Another copy of the project; default: this one. */
+  root?: string;
+  /** For `node` itself, before the program. */
+  nodeArguments?: readonly string[];
 }): Promise<ServerProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -54,7 +61,8 @@ export async function startServerProcess(settings: {
   let output = '';
   let child: ChildProcess;
   const launch = async () => {
-    child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], {
+    child = spawn(process.execPath, [...(settings.nodeArguments ?? []), '--import', 'tsx', 'server/main.ts'], {
+      cwd: settings.root,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -80,6 +88,8 @@ export async function startServerProcess(settings: {
     },
     token: (grant) => access.issue({ livestreamId: null, buyerId: null, deviceId: null, ...grant }, 3_600_000),
     kill: async () => void (await end('SIGKILL')),
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     restart: launch,
     async stop() {
       const startedAtMs = Date.now();
@@ -98,7 +108,9 @@ async function untilReady(url: string, child: ChildProcess, output: () => string
       () => false,
     );
     if (ready) return;
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${output()}`);
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}:\n${output()}`);
+    }
     await wait(50);
   }
   throw new Error(`not ready within ${readyWithinMs} ms:\n${output()}`);
