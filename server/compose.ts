@@ -24,7 +24,7 @@ import { orderHandlers } from './http/order-routes.ts';
 import { paymentHandlers } from './http/payment-routes.ts';
 import { createReadiness } from './http/readiness.ts';
 import { createSimulatedPayment } from './http/simulated-payment.ts';
-import { systemClock } from './lib/clock.ts';
+import { steadyClock, systemClock } from './lib/clock.ts';
 import { createRequestIds } from './lib/request-id.ts';
 import { createSeldom } from './lib/seldom.ts';
 import { createDemoLivestream } from './livestreams/demo-livestream.ts';
@@ -132,7 +132,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       probes: { database: () => askDatabase(database), gate: () => gate.ping() },
       timeoutMs: 2_000,
       maxAgeMs: 500,
-      clock,
+      clock: steadyClock,
       onFailing: (name, error) =>
         seldom(name, (untold) => log.warn({ probe: name, err: error, untold }, 'a part of the service is away')),
     });
@@ -214,7 +214,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       orders,
       access,
       metrics,
-      clock,
+      clock: steadyClock,
+      wallClock: clock,
       log,
       presence: gate.presence,
       adapter: gate.socketAdapter,

@@ -36,7 +36,11 @@ export async function buildStage(
   const params = { livestreamId };
   await api.need(routes.putWarehouse, { token, body: { warehouseId: livestreamId, name: text(wanted.title) } });
   const atOnce = limiter(8);
-  await Promise.all(items.map((item) => atOnce(() => putStock(api, token, livestreamId, { ...item, allotted: wanted.onHand ?? item.allotted }))));
+  await Promise.all(
+    items.map((item) =>
+      atOnce(() => putStock(api, token, livestreamId, { ...item, allotted: wanted.onHand ?? item.allotted })),
+    ),
+  );
   await api.need(routes.createLivestream, { token, body: { livestreamId, title: text(wanted.title), holdTtlMs } });
   const operatorToken = await issueToken(api, token, livestreamId, { role: 'operator' });
   // One after the other: an item's place on the wire is the order in which it was added.

@@ -12,7 +12,12 @@ export type Exchange<Answer> = {
   readonly returnedAtMs: number;
   readonly outcome:
     | ({ readonly kind: 'done' } & Answer)
-    | { readonly kind: 'refused'; readonly code: ErrorCode; readonly action: ErrorAction; readonly skuId: string | null }
+    | {
+        readonly kind: 'refused';
+        readonly code: ErrorCode;
+        readonly action: ErrorAction;
+        readonly skuId: string | null;
+      }
     | { readonly kind: 'unanswered'; readonly reason: string };
 };
 
@@ -59,7 +64,12 @@ export type Reading = {
   readonly returnedAtMs: number;
   readonly epoch: number;
   readonly allotted: number;
-  readonly gate: { readonly allotted: number; readonly held: number; readonly sold: number; readonly available: number } | null;
+  readonly gate: {
+    readonly allotted: number;
+    readonly held: number;
+    readonly sold: number;
+    readonly available: number;
+  } | null;
   readonly ledger: {
     readonly held: number;
     readonly sold: number;
@@ -69,7 +79,13 @@ export type Reading = {
 };
 
 /** An attempt to do what the token does not permit. */
-export type Probe = { readonly what: string; readonly node: string; readonly atMs: number; readonly status: number | null; readonly text: string };
+export type Probe = {
+  readonly what: string;
+  readonly node: string;
+  readonly atMs: number;
+  readonly status: number | null;
+  readonly text: string;
+};
 
 /** From the moment in which something was broken to the moment in which it was whole again. */
 export type FaultWindow = { readonly kind: string; readonly beganAtMs: number; healedAtMs: number };
@@ -86,16 +102,19 @@ export class History {
 
 type Answered<Answer> = Exchange<Answer> & { readonly outcome: { readonly kind: 'done' } & Answer };
 
-export const isDone = <Answer>(exchange: Exchange<Answer>): exchange is Answered<Answer> => exchange.outcome.kind === 'done';
+export const isDone = <Answer>(exchange: Exchange<Answer>): exchange is Answered<Answer> =>
+  exchange.outcome.kind === 'done';
 
 /** Nobody knows whether it took effect: no answer came, or one that says: ask again. */
 export const isOpen = <Answer>({ outcome }: Exchange<Answer>): boolean =>
   outcome.kind === 'unanswered' || (outcome.kind === 'refused' && outcome.action === 'retry');
 
 /** The first answer that says it was done. */
-export const doneOf = <Answer>(exchanges: readonly Exchange<Answer>[]): Answered<Answer> | undefined => exchanges.find(isDone);
+export const doneOf = <Answer>(exchanges: readonly Exchange<Answer>[]): Answered<Answer> | undefined =>
+  exchanges.find(isDone);
 
-export const firstInvokeOf = (exchanges: readonly Exchange<unknown>[]): number => exchanges[0]?.invokedAtMs ?? Number.POSITIVE_INFINITY;
+export const firstInvokeOf = (exchanges: readonly Exchange<unknown>[]): number =>
+  exchanges[0]?.invokedAtMs ?? Number.POSITIVE_INFINITY;
 
 export const lastReturnOf = (exchanges: readonly Exchange<unknown>[]): number => exchanges.at(-1)?.returnedAtMs ?? 0;
 

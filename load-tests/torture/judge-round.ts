@@ -8,15 +8,24 @@ import type { History } from './history.ts';
 import type { ShowAtRest } from './rest.ts';
 
 /** Every check of one round: clients' history against what the product says at rest. */
-export function judgeRound(history: History, rests: readonly ShowAtRest[], watchers: Watchers, unsettled: readonly string[]): Violation[] {
+export function judgeRound(
+  history: History,
+  rests: readonly ShowAtRest[],
+  watchers: Watchers,
+  unsettled: readonly string[],
+): Violation[] {
   const orders = new Map(rests.flatMap(({ orders: listed }) => [...listed]));
   const stories = storiesOf(history);
   const limits = new Map(
     rests.flatMap(({ show }) =>
-      show.items.flatMap(({ skuId, perBuyer }) => (perBuyer === null ? [] : [[`${show.livestreamId}/${skuId}`, perBuyer] as const])),
+      show.items.flatMap(({ skuId, perBuyer }) =>
+        perBuyer === null ? [] : [[`${show.livestreamId}/${skuId}`, perBuyer] as const],
+      ),
     ),
   );
-  const stuck = unsettled.slice(0, 5).map((text) => ({ check: 'patience', rule: 'O5', text: `no definite answer: ${text}`, evidence: [] }));
+  const stuck = unsettled
+    .slice(0, 5)
+    .map((text) => ({ check: 'patience', rule: 'O5', text: `no definite answer: ${text}`, evidence: [] }));
   return [
     ...checkCounters(history, factsOf(history, stories, orders)),
     ...checkKeys(history),

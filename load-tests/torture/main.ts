@@ -19,10 +19,13 @@ async function program(args: readonly string[]): Promise<number> {
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   const beganAtMs = performance.now();
-  const tell = (text: string): void => console.log(`${((performance.now() - beganAtMs) / 1_000).toFixed(1).padStart(7)} s  ${text}`);
+  const tell = (text: string): void =>
+    console.log(`${((performance.now() - beganAtMs) / 1_000).toFixed(1).padStart(7)} s  ${text}`);
   tell(`seed ${options.seed}: ${options.nodes} nodes, ${options.buyers} buyers, ${options.minutes} minutes`);
   const copy = options.defect === null ? null : await patchedCopy(findDefect(options.defect).patches);
-  const report = await torture(options, { root: copy?.root ?? null, stopping: stopping.signal, tell }).finally(() => copy?.remove());
+  const report = await torture(options, { root: copy?.root ?? null, stopping: stopping.signal, tell }).finally(() =>
+    copy?.remove(),
+  );
 
   const injected = [...report.injected.values()].reduce((sum, count) => sum + count, 0);
   console.log(`\nseed ${report.seed}: ${report.rounds.length} rounds in ${Math.round(report.tookMs / 1_000)} s`);

@@ -5,8 +5,8 @@ import { routes } from '../../contract/routes.ts';
 import { type ApiClient, Unanswered } from '../lib/api-client.ts';
 import { allOrders, type Evidence, judge } from '../lib/audit.ts';
 import { delay } from '../lib/limiter.ts';
-import { choose, type World } from './clients/world.ts';
 import type { Watchers } from './clients/watchers.ts';
+import { choose, type World } from './clients/world.ts';
 import type { Show } from './show.ts';
 
 /** What the product says of one livestream when nothing is under way any more. */
@@ -18,14 +18,22 @@ export type ShowAtRest = {
   readonly unrest: readonly string[];
   readonly evidence: Evidence;
   readonly orders: ReadonlyMap<string, OrderForOperator>;
-  readonly alerts: readonly { readonly alert: z.infer<typeof Alert>; readonly events: readonly z.infer<typeof AlertEvent>[] }[];
+  readonly alerts: readonly {
+    readonly alert: z.infer<typeof Alert>;
+    readonly events: readonly z.infer<typeof AlertEvent>[];
+  }[];
 };
 
 /** An order is overdue when its hold ended so long ago and it still is open. */
 const overdueMs = 1_500;
 
 /** Waits until everything agrees, at most `patienceMs`; then takes the evidence as it is. */
-export async function comeToRest(world: World, watchers: Watchers, show: Show, patienceMs: number): Promise<ShowAtRest> {
+export async function comeToRest(
+  world: World,
+  watchers: Watchers,
+  show: Show,
+  patienceMs: number,
+): Promise<ShowAtRest> {
   const { livestreamId, operatorToken: token } = show;
   const beganAtMs = world.now();
   let unrest: readonly string[] = ['nothing could be read'];
@@ -39,17 +47,30 @@ export async function comeToRest(world: World, watchers: Watchers, show: Show, p
       if (unrest.length === 0 || isLate) {
         const restMs = unrest.length === 0 ? world.now() - beganAtMs : null;
         const alerts = await alertsOf(api, livestreamId, token);
-        return { show, restMs, unrest, ...seen, orders: new Map(seen.orders.map((order) => [order.orderId, order])), alerts };
+        return {
+          show,
+          restMs,
+          unrest,
+          ...seen,
+          orders: new Map(seen.orders.map((order) => [order.orderId, order])),
+          alerts,
+        };
       }
     }
-    if (isLate && world.now() - beganAtMs > 3 * patienceMs) throw new Error(`${livestreamId} cannot be read: ${unrest.join('; ')}`);
+    if (isLate && world.now() - beganAtMs > 3 * patienceMs)
+      throw new Error(`${livestreamId} cannot be read: ${unrest.join('; ')}`);
     await delay(200);
   }
 }
 
 const readFailed = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-async function whatItSays(world: World, api: ApiClient, watchers: Watchers, show: Show): Promise<{ evidence: Evidence; orders: OrderForOperator[] }> {
+async function whatItSays(
+  world: World,
+  api: ApiClient,
+  watchers: Watchers,
+  show: Show,
+): Promise<{ evidence: Evidence; orders: OrderForOperator[] }> {
   const { livestreamId, operatorToken: token } = show;
   const params = { livestreamId };
   const audit = await api.need(routes.getAudit, { token, params });
@@ -66,14 +87,19 @@ async function whatItSays(world: World, api: ApiClient, watchers: Watchers, show
 const overdue = (orders: readonly OrderForOperator[], nowMs: number): string[] =>
   orders
     .filter(({ state, expiresAtMs }) => (state === 'held' || state === 'placed') && expiresAtMs < nowMs - overdueMs)
-    .map(({ orderId, state, expiresAtMs }) => `order ${orderId} is ${state}, ${nowMs - expiresAtMs} ms after its hold ended (I6)`)
+    .map(
+      ({ orderId, state, expiresAtMs }) =>
+        `order ${orderId} is ${state}, ${nowMs - expiresAtMs} ms after its hold ended (I6)`,
+    )
     .slice(0, 5);
 
 async function alertsOf(api: ApiClient, livestreamId: string, token: string): Promise<ShowAtRest['alerts']> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const { alerts } = await api.need(routes.listAlerts, { token, params: { livestreamId } });
-      return await Promise.all(alerts.map(({ alertId }) => api.need(routes.getAlert, { token, params: { livestreamId, alertId } })));
+      return await Promise.all(
+        alerts.map(({ alertId }) => api.need(routes.getAlert, { token, params: { livestreamId, alertId } })),
+      );
     } catch (error) {
       if (attempt > 20 || !(error instanceof Unanswered)) throw error;
       await delay(500);

@@ -71,7 +71,15 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
     const stop = () => over.abort();
     stopping.addEventListener('abort', stop, { once: true });
     const busy = clientsOf(world, options.buyers, random);
-    const nemesis = runNemesis({ rig, plan: options.plan, windows: history.faults, over: over.signal, stopping, now, tell: options.tell });
+    const nemesis = runNemesis({
+      rig,
+      plan: options.plan,
+      windows: history.faults,
+      over: over.signal,
+      stopping,
+      now,
+      tell: options.tell,
+    });
     await delay(options.roundMs, stopping);
     over.abort();
     const { injected, skipped } = await nemesis;
@@ -96,7 +104,12 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
   }
 }
 
-async function prepare({ rig, name }: RoundOptions, doors: readonly Door[], history: History, now: () => number): Promise<Show[]> {
+async function prepare(
+  { rig, name }: RoundOptions,
+  doors: readonly Door[],
+  history: History,
+  now: () => number,
+): Promise<Show[]> {
   const [first] = rig.nodes;
   const [door] = doors;
   if (first === undefined || door === undefined) throw new Error('there are no nodes');
@@ -112,7 +125,8 @@ async function prepare({ rig, name }: RoundOptions, doors: readonly Door[], hist
 
 /** Everybody has chance of their own, so that how fast one is answered does not change what another does. */
 function clientsOf(world: World, buyers: number, random: Random): Promise<void>[] {
-  const own = (): World => Object.create(world, { random: { value: seededRandom(Math.floor(random() * 2 ** 32)) } }) as World;
+  const own = (): World =>
+    Object.create(world, { random: { value: seededRandom(Math.floor(random() * 2 ** 32)) } }) as World;
   return [
     ...Array.from({ length: buyers }, (_, number) => shop(own(), number)),
     ...world.shows.map((show) => operate(own(), show)),
@@ -139,7 +153,14 @@ function outcomesOf(history: History): Map<string, number> {
   const outcomes = new Map<string, number>();
   for (const { exchanges } of history.intents) {
     const last = exchanges.at(-1)?.outcome;
-    const name = last === undefined ? 'unanswered' : last.kind === 'refused' ? last.code : last.kind === 'done' ? last.answer : last.kind;
+    const name =
+      last === undefined
+        ? 'unanswered'
+        : last.kind === 'refused'
+          ? last.code
+          : last.kind === 'done'
+            ? last.answer
+            : last.kind;
     outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
   }
   return outcomes;

@@ -23,7 +23,10 @@ export type Show = {
 type Template = {
   readonly name: string;
   readonly holdTtlMs: number;
-  readonly items: readonly (Pick<ShowItem, 'estimate' | 'perBuyer' | 'allotted'> & { readonly name: string; readonly salePolicy?: ShowItem['salePolicy'] })[];
+  readonly items: readonly (Pick<ShowItem, 'estimate' | 'perBuyer' | 'allotted'> & {
+    readonly name: string;
+    readonly salePolicy?: ShowItem['salePolicy'];
+  })[];
 };
 
 /** Short holds that expire all the time, long ones that do not, and every policy; some items are always scarce, some never. */
@@ -43,7 +46,13 @@ const templates: readonly Template[] = [
     holdTtlMs: 5_000,
     items: [
       { name: 'scarce', allotted: 20, estimate: 25, perBuyer: null },
-      { name: 'below', allotted: 40, estimate: null, perBuyer: null, salePolicy: { kind: 'hold_below', threshold: 12 } },
+      {
+        name: 'below',
+        allotted: 40,
+        estimate: null,
+        perBuyer: null,
+        salePolicy: { kind: 'hold_below', threshold: 12 },
+      },
       { name: 'plenty', allotted: 4_000, estimate: null, perBuyer: 40 },
     ],
   },
@@ -84,10 +93,21 @@ async function openShow(options: Parameters<typeof openShows>[0], template: Temp
     limits: { perOrder: null, perBuyer: item.perBuyer, perDevice: null },
   }));
   const invokedAtMs = now();
-  const stage = await buildStage(api, adminToken, { livestreamId, title: livestreamId, holdTtlMs: template.holdTtlMs, items, onHand });
+  const stage = await buildStage(api, adminToken, {
+    livestreamId,
+    title: livestreamId,
+    holdTtlMs: template.holdTtlMs,
+    items,
+    onHand,
+  });
   const outcome = { kind: 'done' } as const;
   for (const { skuId, allotted } of items) {
-    allotments.push({ livestreamId, skuId, allotted, exchanges: [{ node: 'stage', invokedAtMs, returnedAtMs: now(), outcome }] });
+    allotments.push({
+      livestreamId,
+      skuId,
+      allotted,
+      exchanges: [{ node: 'stage', invokedAtMs, returnedAtMs: now(), outcome }],
+    });
   }
   const { operatorToken } = stage;
   for (const { skuId, estimate } of items) {
@@ -102,4 +122,3 @@ async function openShow(options: Parameters<typeof openShows>[0], template: Temp
   );
   return { livestreamId, holdTtlMs: template.holdTtlMs, items, buyers, operatorToken };
 }
-

@@ -16,7 +16,10 @@ export type TortureReport = {
 };
 
 /** Rounds until the time is over, a violation was found, or the signal says stop. Everything that was started is stopped. */
-export async function torture(options: Options, io: { root: string | null; stopping: AbortSignal; tell: (text: string) => void }): Promise<TortureReport> {
+export async function torture(
+  options: Options,
+  io: { root: string | null; stopping: AbortSignal; tell: (text: string) => void },
+): Promise<TortureReport> {
   const { seed, nodes, roundSeconds } = options;
   const random = seededRandom(seed);
   const rig = await startRig({ nodes, root: io.root });
@@ -54,7 +57,14 @@ export async function torture(options: Options, io: { root: string | null; stopp
   }
   const violations = rounds.flatMap((round) => round.violations);
   const tookMs = performance.now() - beganAtMs;
-  return { seed, rounds, violations, injected: sumOf(rounds.map(({ injected }) => injected)), foundAfterMs: violations.length > 0 ? tookMs : null, tookMs };
+  return {
+    seed,
+    rounds,
+    violations,
+    injected: sumOf(rounds.map(({ injected }) => injected)),
+    foundAfterMs: violations.length > 0 ? tookMs : null,
+    tookMs,
+  };
 }
 
 export const countsText = (counts: ReadonlyMap<string, number>): string =>
@@ -68,7 +78,9 @@ function roundText({ orders, outcomes, restMs, violations, expiryLagsMs, probes,
   const middle = lags[Math.floor(lags.length / 2)];
   return [
     `${orders} orders (${countsText(outcomes)}), ${probes} probes, at rest after ${(restMs / 1_000).toFixed(1)} s`,
-    middle === undefined ? '' : `, expiry heard of after ${middle} ms (median of ${lags.length}), ${lags.at(-1)} ms at most`,
+    middle === undefined
+      ? ''
+      : `, expiry heard of after ${middle} ms (median of ${lags.length}), ${lags.at(-1)} ms at most`,
     skipped === 0 ? '' : `, ${skipped} faults left out`,
     violations.length === 0 ? '' : `, ${violations.length} VIOLATIONS`,
   ].join('');

@@ -48,7 +48,10 @@ export type RealtimeParts = {
   /** Absent: overlays' tokens open nothing. */
   readonly overlays?: Pick<OverlayTokens, 'verify' | 'stillValid'>;
   readonly metrics: Metrics;
+  /** Durations: should not be set back. */
   readonly clock: Clock;
+  /** What clients are told the time is; default: `clock`. */
+  readonly wallClock?: Clock;
   readonly log: Logger;
   readonly presence: Presence;
   /** Socket.IO's adapter between nodes, for everything but levels; null or absent with one node. */

@@ -41,7 +41,8 @@ export async function startRedisServer(options: { aof?: boolean } = {}): Promise
     kill,
     async restart(how) {
       await kill();
-      if (how?.empty === true) for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
+      if (how?.empty === true)
+        for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
       server = await spawnRedis(port, directory, options.aof === true);
     },
     pause() {

@@ -19,7 +19,10 @@ const run = async (flags: string, root: string | null = null): Promise<TortureRe
 
 /** What a report has to say when it was not expected. */
 const textOf = ({ violations, told }: Awaited<ReturnType<typeof run>>): string =>
-  [...told, ...violations.flatMap(({ rule, text, evidence }) => [`${rule}: ${text}`, ...evidence.map((line) => `  ${line}`)])].join('\n');
+  [
+    ...told,
+    ...violations.flatMap(({ rule, text, evidence }) => [`${rule}: ${text}`, ...evidence.map((line) => `  ${line}`)]),
+  ].join('\n');
 
 describe('a short run', () => {
   test('[TO-1][TO-3][TO-6][TO-7] a node, Redis and PostgreSQL are killed, forgotten and cut off, and nothing impossible happens', async () => {
@@ -39,8 +42,14 @@ describe('planted defects', () => {
   test('[TO-8] an acknowledgement before the commit is found', async () => {
     const copy = await patchedCopy(findDefect('acknowledged_before_commit').patches);
     try {
-      const report = await run('--minutes 2 --seed 3 --round 10 --faults 4 --buyers 8 --only postgres_kill,database_link_cut,database_replies_lost', copy.root);
-      expect(report.violations.map(({ rule }) => rule), textOf(report)).toContain('I2');
+      const report = await run(
+        '--minutes 2 --seed 3 --round 10 --faults 4 --buyers 8 --only postgres_kill,database_link_cut,database_replies_lost',
+        copy.root,
+      );
+      expect(
+        report.violations.map(({ rule }) => rule),
+        textOf(report),
+      ).toContain('I2');
     } finally {
       await copy.remove();
     }

@@ -55,9 +55,15 @@ function refusedThoughFree(history: History, item: ItemFacts): Violation[] {
     });
 }
 
-function refusalOf(intent: Intent, skuId: string): { code: string; wanted: number; fromMs: number; untilMs: number } | null {
+function refusalOf(
+  intent: Intent,
+  skuId: string,
+): { code: string; wanted: number; fromMs: number; untilMs: number } | null {
   const exchange = intent.exchanges.find(
-    ({ outcome }) => outcome.kind === 'refused' && outcome.skuId === skuId && (outcome.code === 'sold_out' || outcome.code === 'insufficient'),
+    ({ outcome }) =>
+      outcome.kind === 'refused' &&
+      outcome.skuId === skuId &&
+      (outcome.code === 'sold_out' || outcome.code === 'insufficient'),
   );
   if (exchange?.outcome.kind !== 'refused') return null;
   const { code } = exchange.outcome;
@@ -80,7 +86,11 @@ function shownThoughOut(history: History, item: ItemFacts): Violation[] {
         check: 'counter',
         rule: 'I3',
         text: `${livestreamId}/${skuId}: the gate shows ${gate.available} available of ${gate.allotted}, ${unitsOut(certain, { fromMs, untilMs })} units are promised`,
-        evidence: [readingText(reading), ...allotmentLines(history.allotments, livestreamId, skuId), ...out.slice(-20).map(stayText)],
+        evidence: [
+          readingText(reading),
+          ...allotmentLines(history.allotments, livestreamId, skuId),
+          ...out.slice(-20).map(stayText),
+        ],
       },
     ];
   });
@@ -88,14 +98,19 @@ function shownThoughOut(history: History, item: ItemFacts): Violation[] {
 
 /** Two Redis servers that both think they are the primary: for a moment each node reads its own (B4 ends it). */
 const mayBeOldGate = ({ faults }: History, { invokedAtMs }: Reading): boolean =>
-  faults.some(({ kind, beganAtMs, healedAtMs }) => kind === 'split_brain' && beganAtMs <= invokedAtMs && invokedAtMs <= healedAtMs + 3_000);
+  faults.some(
+    ({ kind, beganAtMs, healedAtMs }) =>
+      kind === 'split_brain' && beganAtMs <= invokedAtMs && invokedAtMs <= healedAtMs + 3_000,
+  );
 
 function ledgerBroken(history: History, item: ItemFacts): Violation[] {
   const { livestreamId, skuId } = item;
   return readingsOf(history, item).flatMap((reading) => {
     const { ledger, allotted } = reading;
     const isWhole =
-      ledger.held + ledger.sold <= allotted && ledger.held === ledger.heldByOrders && ledger.sold === ledger.soldByOrders;
+      ledger.held + ledger.sold <= allotted &&
+      ledger.held === ledger.heldByOrders &&
+      ledger.sold === ledger.soldByOrders;
     if (isWhole) return [];
     return [
       {
@@ -125,4 +140,3 @@ const allotmentLines = (allotments: readonly Allotment[], livestreamId: string, 
 
 const unitsOut = (stays: readonly Stay[], { fromMs, untilMs }: { fromMs: number; untilMs: number }): number =>
   stays.filter((stay) => stay.fromMs <= untilMs && fromMs < stay.untilMs).reduce((sum, { units }) => sum + units, 0);
-

@@ -26,9 +26,13 @@ class Story {
   /** An order that was accepted, and what the ledger has of it at the end. */
   accepted(orderId: string, final: Partial<OrderForOperator> | null = {}): Intent {
     const order = orderOf(orderId);
-    const intent: Intent = { ...intentOf(orderId), exchanges: [this.exchange({ kind: 'done', answer: 'accepted', order } as const)] };
+    const intent: Intent = {
+      ...intentOf(orderId),
+      exchanges: [this.exchange({ kind: 'done', answer: 'accepted', order } as const)],
+    };
     this.history.intents.push(intent);
-    if (final !== null) this.orders.set(orderId, { ...order, buyerId: `buyer of ${orderId}`, deviceId: null, payments: [], ...final });
+    if (final !== null)
+      this.orders.set(orderId, { ...order, buyerId: `buyer of ${orderId}`, deviceId: null, payments: [], ...final });
     return intent;
   }
 
@@ -46,7 +50,12 @@ class Story {
 
   ended(kind: 'cancel' | 'refund', orderId: string): void {
     const state = kind === 'cancel' ? 'cancelled' : 'refunded';
-    this.history.endings.push({ kind, livestreamId, orderId, exchanges: [this.exchange({ kind: 'done', state } as const)] });
+    this.history.endings.push({
+      kind,
+      livestreamId,
+      orderId,
+      exchanges: [this.exchange({ kind: 'done', state } as const)],
+    });
   }
 
   wait(ms: number): void {
@@ -76,9 +85,21 @@ const orderOf = (orderId: string) => ({
   expiresAtMs: 600_000,
 });
 
-const intentOf = (key: string) => ({ livestreamId, key, buyerId: `buyer of ${key}`, deviceId: null, lines: [{ skuId, quantity: 1 }] });
+const intentOf = (key: string) => ({
+  livestreamId,
+  key,
+  buyerId: `buyer of ${key}`,
+  deviceId: null,
+  lines: [{ skuId, quantity: 1 }],
+});
 
-const payment = (orderId: string, state: 'accepted' | 'refund_due') => ({ paymentId: `pay ${orderId}`, amountMinor: 500, currency: 'CNY', state, receivedAtMs: 0 });
+const payment = (orderId: string, state: 'accepted' | 'refund_due') => ({
+  paymentId: `pay ${orderId}`,
+  amountMinor: 500,
+  currency: 'CNY',
+  state,
+  receivedAtMs: 0,
+});
 
 describe('histories that are possible', () => {
   test('[TO-5] accepted, paid, cancelled, refunded, and sold out when it was', () => {
@@ -96,7 +117,10 @@ describe('histories that are possible', () => {
 
   test('[TO-5] a request without an answer may have made its order, or not', () => {
     const story = new Story();
-    const lost: Intent = { ...intentOf('lost'), exchanges: [story.exchange({ kind: 'unanswered', reason: 'reset' } as const)] };
+    const lost: Intent = {
+      ...intentOf('lost'),
+      exchanges: [story.exchange({ kind: 'unanswered', reason: 'reset' } as const)],
+    };
     story.history.intents.push(lost);
     expect(story.judged()).toEqual([]);
     story.orders.set('late', { ...orderOf('late'), buyerId: lost.buyerId, deviceId: null, payments: [] });
@@ -108,14 +132,18 @@ describe('histories that must be rejected', () => {
   test('[TO-4] an oversold unit', () => {
     const story = new Story(2);
     for (const orderId of ['a', 'b', 'c']) story.accepted(orderId);
-    expect(story.judged()).toEqual([expect.stringMatching(/^I1 .*at least 3 units are promised to buyers, at most 2 were allotted/)]);
+    expect(story.judged()).toEqual([
+      expect.stringMatching(/^I1 .*at least 3 units are promised to buyers, at most 2 were allotted/),
+    ]);
   });
 
   test('[TO-4] refused while a unit was free the whole time', () => {
     const story = new Story(2);
     story.accepted('a');
     story.refused('b');
-    expect(story.judged()).toEqual([expect.stringMatching(/^I3 .*refused as sold_out although 1 units were free the whole time/)]);
+    expect(story.judged()).toEqual([
+      expect.stringMatching(/^I3 .*refused as sold_out although 1 units were free the whole time/),
+    ]);
   });
 
   test('[TO-4] still refused long after a cancellation', () => {
@@ -136,15 +164,37 @@ describe('histories that must be rejected', () => {
     const { invokedAtMs, returnedAtMs } = story.exchange({});
     const ledger = { held: 1, sold: 0, heldByOrders: 1, soldByOrders: 0 };
     const gate = { allotted: 2, held: 0, sold: 0, available: 2 };
-    story.history.readings.push({ livestreamId, skuId, node: 'node-2', invokedAtMs, returnedAtMs, epoch: 1, allotted: 2, gate, ledger });
-    expect(story.judged()).toEqual([expect.stringMatching(/^I3 .*the gate shows 2 available of 2, 1 units are promised/)]);
+    story.history.readings.push({
+      livestreamId,
+      skuId,
+      node: 'node-2',
+      invokedAtMs,
+      returnedAtMs,
+      epoch: 1,
+      allotted: 2,
+      gate,
+      ledger,
+    });
+    expect(story.judged()).toEqual([
+      expect.stringMatching(/^I3 .*the gate shows 2 available of 2, 1 units are promised/),
+    ]);
   });
 
   test('[TO-4] counters of the ledger that are not the sums of its orders', () => {
     const story = new Story(2);
     const { invokedAtMs, returnedAtMs } = story.exchange({});
     const ledger = { held: 1, sold: 0, heldByOrders: 0, soldByOrders: 0 };
-    story.history.readings.push({ livestreamId, skuId, node: 'node-2', invokedAtMs, returnedAtMs, epoch: 1, allotted: 2, gate: null, ledger });
+    story.history.readings.push({
+      livestreamId,
+      skuId,
+      node: 'node-2',
+      invokedAtMs,
+      returnedAtMs,
+      epoch: 1,
+      allotted: 2,
+      gate: null,
+      ledger,
+    });
     expect(story.judged()).toEqual([expect.stringMatching(/^I1 .*the ledger's counters are impossible/)]);
   });
 
@@ -211,7 +261,9 @@ describe('histories that must be rejected', () => {
     const story = new Story(9);
     for (const orderId of ['a', 'b', 'c']) story.accepted(orderId, { buyerId: 'ann' });
     const limits = new Map([[`${livestreamId}/${skuId}`, 2]]);
-    expect(checkLimits(story.orders, limits).map(({ text }) => text)).toEqual(['night/tea ann has 3 units, the limit is 2']);
+    expect(checkLimits(story.orders, limits).map(({ text }) => text)).toEqual([
+      'night/tea ann has 3 units, the limit is 2',
+    ]);
     expect(checkLimits(story.orders, new Map([[`${livestreamId}/${skuId}`, 3]]))).toEqual([]);
   });
 });

@@ -12,18 +12,29 @@ export function checkKeys(history: History): Violation[] {
   });
 }
 
-function keyFaults(intent: Intent, done: readonly (Exchange<object> & { outcome: { order: { orderId: string; lines: Intent['lines'] }; answer: string } })[]): string[] {
+function keyFaults(
+  intent: Intent,
+  done: readonly (Exchange<object> & {
+    outcome: { order: { orderId: string; lines: Intent['lines'] }; answer: string };
+  })[],
+): string[] {
   const ids = new Set(done.map(({ outcome }) => outcome.order.orderId));
   const found: string[] = [];
   if (ids.size > 1) found.push(`one key has ${ids.size} orders: ${[...ids].join(', ')}`);
   if (done.filter(({ outcome }) => outcome.answer === 'accepted').length > 1) found.push('one key was accepted twice');
-  if (done.some(({ outcome }) => linesText(outcome.order.lines) !== linesText(intent.lines))) found.push('the order has other lines than were asked for');
+  if (done.some(({ outcome }) => linesText(outcome.order.lines) !== linesText(intent.lines)))
+    found.push('the order has other lines than were asked for');
   const firstDone = intent.exchanges.findIndex(isDone);
   const refusedLater = intent.exchanges.find(
     (exchange, index) =>
-      firstDone >= 0 && index > firstDone && exchange.outcome.kind === 'refused' && !isOpen(exchange) && exchange.invokedAtMs >= (intent.exchanges[firstDone]?.returnedAtMs ?? 0),
+      firstDone >= 0 &&
+      index > firstDone &&
+      exchange.outcome.kind === 'refused' &&
+      !isOpen(exchange) &&
+      exchange.invokedAtMs >= (intent.exchanges[firstDone]?.returnedAtMs ?? 0),
   );
-  if (refusedLater?.outcome.kind === 'refused') found.push(`a key that has an order was refused as ${refusedLater.outcome.code}`);
+  if (refusedLater?.outcome.kind === 'refused')
+    found.push(`a key that has an order was refused as ${refusedLater.outcome.code}`);
   return found;
 }
 
@@ -34,12 +45,18 @@ const linesText = (lines: Intent['lines']): string =>
     .join();
 
 /** I2: what buyers were told is in the ledger, in a state that the history allows, and nothing else is. */
-export function checkOrders(history: History, stories: readonly OrderStory[], orders: ReadonlyMap<string, OrderForOperator>): Violation[] {
+export function checkOrders(
+  history: History,
+  stories: readonly OrderStory[],
+  orders: ReadonlyMap<string, OrderForOperator>,
+): Violation[] {
   const told = new Map(stories.map((story) => [story.orderId, story]));
   const missing = stories.flatMap((story) => {
     const order = orders.get(story.orderId);
     const text = order === undefined ? 'an acknowledged order is not in the ledger' : stateFault(story, order);
-    return text === null ? [] : [{ check: 'orders', rule: 'I2', text: `${story.orderId}: ${text}`, evidence: storyLines(story, order) }];
+    return text === null
+      ? []
+      : [{ check: 'orders', rule: 'I2', text: `${story.orderId}: ${text}`, evidence: storyLines(story, order) }];
   });
   return [...missing, ...strangers(history, told, orders), ...doubledPayments(stories, orders)];
 }
@@ -59,7 +76,9 @@ function allowedStates(story: OrderStory): Set<OrderState> {
   const mayBePaid = isPaid || payments.some(({ exchanges }) => exchanges.some(isOpen));
   const isCancelled = cancels.some(({ exchanges }) => exchanges.some(isDone));
   const mayBeCancelled = isCancelled || cancels.some(({ exchanges }) => exchanges.some(isOpen));
-  const isRefunded = refunds.some(({ exchanges }) => exchanges.filter(isDone).some(({ outcome }) => outcome.state === 'refunded'));
+  const isRefunded = refunds.some(({ exchanges }) =>
+    exchanges.filter(isDone).some(({ outcome }) => outcome.state === 'refunded'),
+  );
   const mayBeRefunded = isRefunded || refunds.some(({ exchanges }) => exchanges.some(isOpen));
   const mayBeDue = outcomes.includes('refund_due') || payments.some(({ exchanges }) => exchanges.some(isOpen));
   const states = new Set<OrderState>();
@@ -78,14 +97,22 @@ function allowedStates(story: OrderStory): Set<OrderState> {
 }
 
 /** Orders of nobody: every row belongs to a key that was sent and was never refused for good. */
-function strangers(history: History, told: ReadonlyMap<string, OrderStory>, orders: ReadonlyMap<string, OrderForOperator>): Violation[] {
-  const open = history.intents.filter(({ exchanges }) => !exchanges.some(isDone) && (exchanges.length === 0 || exchanges.every(isOpen)));
+function strangers(
+  history: History,
+  told: ReadonlyMap<string, OrderStory>,
+  orders: ReadonlyMap<string, OrderForOperator>,
+): Violation[] {
+  const open = history.intents.filter(
+    ({ exchanges }) => !exchanges.some(isDone) && (exchanges.length === 0 || exchanges.every(isOpen)),
+  );
   const places = groupBy(open, ({ livestreamId, buyerId, lines }) => `${livestreamId} ${buyerId} ${linesText(lines)}`);
   return [...orders.values()].flatMap((order) => {
     if (told.has(order.orderId)) return [];
     const place = places.get(`${order.livestreamId} ${order.buyerId} ${linesText(order.lines)}`);
     if (place?.pop() !== undefined) return [];
-    const buyers = history.intents.filter(({ buyerId, livestreamId }) => buyerId === order.buyerId && livestreamId === order.livestreamId);
+    const buyers = history.intents.filter(
+      ({ buyerId, livestreamId }) => buyerId === order.buyerId && livestreamId === order.livestreamId,
+    );
     return [
       {
         check: 'orders',
@@ -104,7 +131,16 @@ function doubledPayments(stories: readonly OrderStory[], orders: ReadonlyMap<str
     if (order === undefined) return [];
     return story.payments.flatMap((payment) => {
       const text = paymentFault(payment, order);
-      return text === null ? [] : [{ check: 'payments', rule: 'A4', text: `${payment.paymentId}: ${text}`, evidence: storyLines(story, order) }];
+      return text === null
+        ? []
+        : [
+            {
+              check: 'payments',
+              rule: 'A4',
+              text: `${payment.paymentId}: ${text}`,
+              evidence: storyLines(story, order),
+            },
+          ];
     });
   });
 }
@@ -126,14 +162,21 @@ function paymentFault({ paymentId, exchanges }: Payment, order: OrderForOperator
 function storyLines(story: OrderStory, order: OrderForOperator | undefined): string[] {
   return [
     ...intentLines(story.intent),
-    ...story.payments.flatMap(({ paymentId, exchanges }) => exchanges.map((one) => `  pay ${paymentId} ${exchangeText(one)}`)),
-    ...[...story.cancels, ...story.refunds].flatMap(({ kind, exchanges }) => exchanges.map((one) => `  ${kind} ${exchangeText(one)}`)),
+    ...story.payments.flatMap(({ paymentId, exchanges }) =>
+      exchanges.map((one) => `  pay ${paymentId} ${exchangeText(one)}`),
+    ),
+    ...[...story.cancels, ...story.refunds].flatMap(({ kind, exchanges }) =>
+      exchanges.map((one) => `  ${kind} ${exchangeText(one)}`),
+    ),
     `  in the ledger: ${JSON.stringify(order ?? null)}`,
   ];
 }
 
 /** G4: no buyer ends with more units than the limit, whatever was lost meanwhile. */
-export function checkLimits(orders: ReadonlyMap<string, OrderForOperator>, limits: ReadonlyMap<string, number>): Violation[] {
+export function checkLimits(
+  orders: ReadonlyMap<string, OrderForOperator>,
+  limits: ReadonlyMap<string, number>,
+): Violation[] {
   const counted: readonly OrderState[] = ['held', 'placed', 'paid'];
   const units = new Map<string, { sum: number; orders: string[] }>();
   for (const { orderId, livestreamId, buyerId, state, lines } of orders.values()) {

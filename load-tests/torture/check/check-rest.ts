@@ -46,12 +46,14 @@ export function checkAlerts({ show, alerts, evidence }: ShowAtRest): Violation[]
     alerts.filter(({ alert }) => alert.state !== 'resolved'),
     ({ alert }) => `${alert.skuId} ${alert.basis}`,
   );
-  const twice = [...open].filter(([, all]) => all.length > 1).map(([name, all]) => ({
-    check: 'alerts',
-    rule: 'I7',
-    text: `${show.livestreamId}: ${all.length} open alerts for ${name}`,
-    evidence: all.map(({ alert }) => JSON.stringify(alert)),
-  }));
+  const twice = [...open]
+    .filter(([, all]) => all.length > 1)
+    .map(([name, all]) => ({
+      check: 'alerts',
+      rule: 'I7',
+      text: `${show.livestreamId}: ${all.length} open alerts for ${name}`,
+      evidence: all.map(({ alert }) => JSON.stringify(alert)),
+    }));
   const repeated = [...groupBy(alerts, ({ alert }) => `${alert.skuId} ${alert.basis}`)].flatMap(([name, all]) => {
     // Consumption is never armed again; the others are, but an alert of theirs ends first.
     const groups = name.endsWith(' consumption') ? [all] : all.map((one) => [one]);
@@ -90,7 +92,10 @@ function repeatedTier(name: string, alerts: Alerts): Violation[] {
     check: 'alerts',
     rule: 'I7',
     text: `${name}: ${tier} was raised more than once`,
-    evidence: alerts.flatMap(({ alert, events }) => [JSON.stringify(alert), ...events.map((event) => `  ${JSON.stringify(event)}`)]),
+    evidence: alerts.flatMap(({ alert, events }) => [
+      JSON.stringify(alert),
+      ...events.map((event) => `  ${JSON.stringify(event)}`),
+    ]),
   }));
 }
 

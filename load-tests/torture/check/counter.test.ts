@@ -4,8 +4,20 @@ import { type Cap, findOversold, mayLack, mayShow, type Stay } from './counter.t
 
 /** An operation of a small history: it took effect at one moment of its interval, and no two at the same. */
 type Operation =
-  | { readonly kind: 'take'; readonly units: number; readonly fromMs: number; readonly untilMs: number; readonly order: number }
-  | { readonly kind: 'release'; readonly units: number; readonly fromMs: number; readonly untilMs: number; readonly order: number }
+  | {
+      readonly kind: 'take';
+      readonly units: number;
+      readonly fromMs: number;
+      readonly untilMs: number;
+      readonly order: number;
+    }
+  | {
+      readonly kind: 'release';
+      readonly units: number;
+      readonly fromMs: number;
+      readonly untilMs: number;
+      readonly order: number;
+    }
   | { readonly kind: 'allot'; readonly allotted: number; readonly fromMs: number; readonly untilMs: number }
   | { readonly kind: 'refused'; readonly units: number; readonly fromMs: number; readonly untilMs: number }
   | { readonly kind: 'read'; readonly available: number; readonly fromMs: number; readonly untilMs: number };
@@ -61,7 +73,11 @@ const aHistory = (extra: 'none' | 'refused' | 'read'): fc.Arbitrary<Operation[]>
     .record({
       moments: fc.uniqueArray(fc.integer({ min: 10, max: END - 1 }), { minLength: 24, maxLength: 24 }),
       orders: fc.array(
-        fc.record({ units: fc.integer({ min: 1, max: 3 }), released: fc.boolean(), slots: fc.array(fc.nat(23), { minLength: 4, maxLength: 4 }) }),
+        fc.record({
+          units: fc.integer({ min: 1, max: 3 }),
+          released: fc.boolean(),
+          slots: fc.array(fc.nat(23), { minLength: 4, maxLength: 4 }),
+        }),
         { minLength: 1, maxLength: 4 },
       ),
       allotments: fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 2 }),
@@ -83,7 +99,8 @@ const aHistory = (extra: 'none' | 'refused' | 'read'): fc.Arbitrary<Operation[]>
         return { fromMs: Math.min(a, b), untilMs: Math.max(a, b) };
       };
       const operations: Operation[] = [{ kind: 'allot', allotted: allotments[0] ?? 0, fromMs: 1, untilMs: 2 }];
-      if (allotments[1] !== undefined) operations.push({ kind: 'allot', allotted: allotments[1], ...interval([7, 15]) });
+      if (allotments[1] !== undefined)
+        operations.push({ kind: 'allot', allotted: allotments[1], ...interval([7, 15]) });
       for (const [order, { units, released, slots }] of orders.entries()) {
         const taking = interval(slots);
         operations.push({ kind: 'take', units, order, ...taking });
@@ -147,7 +164,12 @@ describe('against a search of every arrangement', () => {
 
 describe('histories that must be rejected', () => {
   const always: Cap = { allotted: 2, fromMs: 0, untilMs: Number.POSITIVE_INFINITY };
-  const stay = (of: string, fromMs: number, untilMs = Number.POSITIVE_INFINITY): Stay => ({ of, units: 1, fromMs, untilMs });
+  const stay = (of: string, fromMs: number, untilMs = Number.POSITIVE_INFINITY): Stay => ({
+    of,
+    units: 1,
+    fromMs,
+    untilMs,
+  });
 
   test('[TO-4] three units out of two, told with the orders that have them', () => {
     const oversold = findOversold([stay('a', 10), stay('b', 20), stay('c', 30)], [always]);
@@ -157,7 +179,10 @@ describe('histories that must be rejected', () => {
   });
 
   test('[TO-4] an allotment made smaller than what is out', () => {
-    const caps = [{ ...always, untilMs: 40 }, { allotted: 1, fromMs: 35, untilMs: Number.POSITIVE_INFINITY }];
+    const caps = [
+      { ...always, untilMs: 40 },
+      { allotted: 1, fromMs: 35, untilMs: Number.POSITIVE_INFINITY },
+    ];
     expect(findOversold([stay('a', 10, 38), stay('b', 20)], caps)).toBeNull();
     expect(findOversold([stay('a', 10), stay('b', 20)], caps)).toMatchObject({ atMs: 40, out: 2, allotted: 1 });
   });

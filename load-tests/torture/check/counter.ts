@@ -18,13 +18,20 @@ export type Stay = { readonly of: string; readonly units: number; readonly fromM
 /** A number that was allotted, and when it can have been in force at most. */
 export type Cap = { readonly allotted: number; readonly fromMs: number; readonly untilMs: number };
 
-export type Oversold = { readonly atMs: number; readonly out: number; readonly allotted: number; readonly stays: readonly Stay[] };
+export type Oversold = {
+  readonly atMs: number;
+  readonly out: number;
+  readonly allotted: number;
+  readonly stays: readonly Stay[];
+};
 
 /** The first moment at which more units are certainly out than can have been allotted; null: the history is possible. */
 export function findOversold(stays: readonly Stay[], caps: readonly Cap[]): Oversold | null {
   const certain = stays.filter(({ fromMs, untilMs }) => fromMs < untilMs);
   // The number out grows at a take only, and the allotment shrinks at the end of a cap only.
-  const moments = [...certain.map(({ fromMs }) => fromMs), ...caps.map(({ untilMs }) => untilMs)].filter(Number.isFinite).sort((a, b) => a - b);
+  const moments = [...certain.map(({ fromMs }) => fromMs), ...caps.map(({ untilMs }) => untilMs)]
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
   const out = new Steps(certain);
   for (const atMs of moments) {
     const allotted = allottedAt(caps, atMs, Math.max);
@@ -38,7 +45,17 @@ export function findOversold(stays: readonly Stay[], caps: readonly Cap[]): Over
 /** At some moment of the interval, fewer than `wanted` units can have been left: the refusal is possible. */
 export function mayLack(wanted: number, interval: Interval, possible: readonly Stay[], caps: readonly Cap[]): boolean {
   const out = new Steps(possible);
-  const moments = [interval.fromMs, ...insideOf(possible.map((stay) => stay.fromMs), interval), ...insideOf(caps.map((cap) => cap.fromMs), interval)];
+  const moments = [
+    interval.fromMs,
+    ...insideOf(
+      possible.map((stay) => stay.fromMs),
+      interval,
+    ),
+    ...insideOf(
+      caps.map((cap) => cap.fromMs),
+      interval,
+    ),
+  ];
   return moments.some((atMs) => {
     const allotted = allottedAt(caps, atMs, Math.min);
     return allotted === null || allotted - out.at(atMs) < wanted;
@@ -46,10 +63,25 @@ export function mayLack(wanted: number, interval: Interval, possible: readonly S
 }
 
 /** At some moment of the interval, at least `available` units can have been left: the reading is possible. */
-export function mayShow(available: number, interval: Interval, certain: readonly Stay[], caps: readonly Cap[]): boolean {
+export function mayShow(
+  available: number,
+  interval: Interval,
+  certain: readonly Stay[],
+  caps: readonly Cap[],
+): boolean {
   if (available === 0) return true;
   const out = new Steps(certain);
-  const moments = [interval.fromMs, ...insideOf(certain.map((stay) => stay.untilMs), interval), ...insideOf(caps.map((cap) => cap.fromMs), interval)];
+  const moments = [
+    interval.fromMs,
+    ...insideOf(
+      certain.map((stay) => stay.untilMs),
+      interval,
+    ),
+    ...insideOf(
+      caps.map((cap) => cap.fromMs),
+      interval,
+    ),
+  ];
   return moments.some((atMs) => {
     const allotted = allottedAt(caps, atMs, Math.max);
     return allotted === null || allotted - out.at(atMs) >= available;

@@ -79,7 +79,10 @@ export function certainStays(story: OrderStory): { fromMs: number; untilMs: numb
   const stays: { fromMs: number; untilMs: number }[] = [];
   const refundedFromMs = earliest(story.refunds);
   if (story.takes === 'hold') {
-    stays.push({ fromMs: story.answeredAtMs, untilMs: Math.min(story.expiresAtMs, earliest(story.cancels), refundedFromMs) });
+    stays.push({
+      fromMs: story.answeredAtMs,
+      untilMs: Math.min(story.expiresAtMs, earliest(story.cancels), refundedFromMs),
+    });
   }
   for (const { exchanges } of story.payments) {
     const paid = exchanges.filter(isDone).find(({ outcome }) => outcome.outcome === 'paid');
@@ -103,8 +106,12 @@ function merged(stays: readonly { fromMs: number; untilMs: number }[]): { fromMs
 /** When this order's units may be out at the gate: from the first question until the gate has certainly heard of the end. */
 function possibleStay(story: OrderStory, final: OrderForOperator | undefined, faults: readonly FaultWindow[]) {
   const settled = (atMs: number) => settledAfter(atMs, faults);
-  const payEndsMs = Math.max(...story.payments.map(({ exchanges }) => settled(lastReturnOf(exchanges) + pendingLeaseMs)), 0);
-  const gone = (endings: readonly Ending[]) => Math.max(...endings.map(({ exchanges }) => settled(lastReturnOf(exchanges))), 0);
+  const payEndsMs = Math.max(
+    ...story.payments.map(({ exchanges }) => settled(lastReturnOf(exchanges) + pendingLeaseMs)),
+    0,
+  );
+  const gone = (endings: readonly Ending[]) =>
+    Math.max(...endings.map(({ exchanges }) => settled(lastReturnOf(exchanges))), 0);
   const untilMs = (): number => {
     switch (final?.state) {
       case 'cancelled':
@@ -144,7 +151,11 @@ export type ItemFacts = {
   readonly gateCaps: Cap[];
 };
 
-export function factsOf(history: History, stories: readonly OrderStory[], orders: ReadonlyMap<string, OrderForOperator>): ItemFacts[] {
+export function factsOf(
+  history: History,
+  stories: readonly OrderStory[],
+  orders: ReadonlyMap<string, OrderForOperator>,
+): ItemFacts[] {
   const { faults } = history;
   const items = new Map<string, ItemFacts>();
   const itemOf = (livestreamId: string, skuId: string): ItemFacts => {
@@ -182,7 +193,10 @@ function capsOf(allotments: readonly Allotment[], known: (atMs: number) => numbe
     const certainly = exchanges.some(isDone);
     if (!certainly && !exchanges.some(isOpen)) return [];
     const next = allotments.slice(index + 1).find((later) => later.exchanges.some(isDone));
-    const untilMs = next === undefined ? Number.POSITIVE_INFINITY : known(doneOf(next.exchanges)?.returnedAtMs ?? Number.POSITIVE_INFINITY);
+    const untilMs =
+      next === undefined
+        ? Number.POSITIVE_INFINITY
+        : known(doneOf(next.exchanges)?.returnedAtMs ?? Number.POSITIVE_INFINITY);
     return [{ allotted, fromMs: firstInvokeOf(exchanges), untilMs }];
   });
 }

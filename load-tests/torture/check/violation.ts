@@ -29,5 +29,8 @@ export function exchangeText({ node, invokedAtMs, returnedAtMs, outcome }: Excha
 
 export function intentLines(intent: Intent): string[] {
   const lines = intent.lines.map(({ skuId, quantity }) => `${quantity} × ${skuId}`).join(', ');
-  return [`${intent.livestreamId} ${intent.buyerId} ${intent.key}: ${lines}`, ...intent.exchanges.map((one) => `  ${exchangeText(one)}`)];
+  return [
+    `${intent.livestreamId} ${intent.buyerId} ${intent.key}: ${lines}`,
+    ...intent.exchanges.map((one) => `  ${exchangeText(one)}`),
+  ];
 }

@@ -87,7 +87,9 @@ function basket({ random }: World, { items }: Show): Intent['lines'] {
   const count = chance(random, 0.75) ? 1 : Math.min(items.length, chance(random, 0.7) ? 2 : 3);
   const chosen = new Set<string>();
   while (chosen.size < count) chosen.add(choose(random, items).skuId);
-  return [...chosen].sort().map((skuId) => ({ skuId, quantity: chance(random, 0.8) ? 1 : Math.ceil(between(random, 1, 4)) }));
+  return [...chosen]
+    .sort()
+    .map((skuId) => ({ skuId, quantity: chance(random, 0.8) ? 1 : Math.ceil(between(random, 1, 4)) }));
 }
 
 function bodyOf({ key, lines }: Intent) {
@@ -118,7 +120,9 @@ class BuyerLines {
 
   async place(door: Door, buyer: Buyer, intent: Intent): Promise<CallResult<Placed>> {
     const socket = await this.#open(door, buyer);
-    const reply = Acknowledged.parse(await socket.ask('order:place', { ...bodyOf(intent), livestreamId: intent.livestreamId }));
+    const reply = Acknowledged.parse(
+      await socket.ask('order:place', { ...bodyOf(intent), livestreamId: intent.livestreamId }),
+    );
     if (!reply.ok) return { ok: false, status: 0, error: reply.error };
     return placed({ ok: true, answer: reply });
   }

@@ -37,19 +37,23 @@ const pause = ({ over }: World, ms: number): Promise<void> => delay(ms, over);
 async function pay(world: World, order: PlacedOrder, show: Show): Promise<void> {
   const { random, history } = world;
   const twice = chance(random, 0.08);
-  const payments = [`pay_${order.orderId}`, ...(twice ? [`again_${order.orderId}`] : [])].map((paymentId): Payment => ({
-    livestreamId: order.livestreamId,
-    orderId: order.orderId,
-    paymentId,
-    amountMinor: order.totalMinor,
-    exchanges: [],
-  }));
+  const payments = [`pay_${order.orderId}`, ...(twice ? [`again_${order.orderId}`] : [])].map(
+    (paymentId): Payment => ({
+      livestreamId: order.livestreamId,
+      orderId: order.orderId,
+      paymentId,
+      amountMinor: order.totalMinor,
+      exchanges: [],
+    }),
+  );
   history.payments.push(...payments);
   const callbacks = payments.flatMap((payment) => {
     // Providers repeat themselves, and not always one after the other.
     const times = chance(random, 0.15) ? 2 : 1;
     return Array.from({ length: times }, () =>
-      insist(world, payment.exchanges, (door) => callBack(world, door, payment), { what: `payment ${payment.paymentId}` }),
+      insist(world, payment.exchanges, (door) => callBack(world, door, payment), {
+        what: `payment ${payment.paymentId}`,
+      }),
     );
   });
   const answers = await Promise.all(callbacks);
@@ -60,7 +64,11 @@ async function pay(world: World, order: PlacedOrder, show: Show): Promise<void> 
   await end(world, order, show, 'refund');
 }
 
-async function callBack({ paymentSecret, now }: World, door: Door, payment: Payment): Promise<CallResult<{ outcome: 'paid' | 'refund_due' }>> {
+async function callBack(
+  { paymentSecret, now }: World,
+  door: Door,
+  payment: Payment,
+): Promise<CallResult<{ outcome: 'paid' | 'refund_due' }>> {
   const { paymentId, orderId, amountMinor } = payment;
   const data = { paymentId, orderId, amountMinor, currency: 'CNY' };
   const body = JSON.stringify({ type: 'payment.succeeded', timestamp: new Date(now()).toISOString(), data });

@@ -16,7 +16,13 @@ export async function operate(world: World, show: Show): Promise<void> {
     const lot = random();
     if (lot < 0.65) await allot(world, show, item);
     else if (lot < 0.8) await stopAndResume(world, show, item);
-    else await change(world, show, (door) => door.api.call(routes.changeItem, { ...address(show, item), body: { unitPriceMinor: Math.round(between(random, 500, 2_000)) } }));
+    else
+      await change(world, show, (door) =>
+        door.api.call(routes.changeItem, {
+          ...address(show, item),
+          body: { unitPriceMinor: Math.round(between(random, 500, 2_000)) },
+        }),
+      );
   }
 }
 
@@ -31,10 +37,20 @@ async function allot(world: World, show: Show, item: ShowItem): Promise<void> {
   const out = await unitsOut(world, show, item);
   if (out === null) return;
   const more = item.allotted > 1_000 ? item.allotted : Math.floor(between(random, 0, item.allotted));
-  const allotment: Allotment = { livestreamId: show.livestreamId, skuId: item.skuId, allotted: out + more, exchanges: [] };
+  const allotment: Allotment = {
+    livestreamId: show.livestreamId,
+    skuId: item.skuId,
+    allotted: out + more,
+    exchanges: [],
+  };
   history.allotments.push(allotment);
   const body = { allotted: allotment.allotted, reason: 'restocked' };
-  await insist(world, allotment.exchanges, (door) => door.api.call(routes.allotItem, { ...address(show, item), body }), { what: `allotment of ${item.skuId}` });
+  await insist(
+    world,
+    allotment.exchanges,
+    (door) => door.api.call(routes.allotItem, { ...address(show, item), body }),
+    { what: `allotment of ${item.skuId}` },
+  );
 }
 
 async function unitsOut(world: World, show: Show, { skuId }: ShowItem): Promise<number | null> {
@@ -46,11 +62,15 @@ async function unitsOut(world: World, show: Show, { skuId }: ShowItem): Promise<
 async function stopAndResume(world: World, show: Show, item: ShowItem): Promise<void> {
   const { random, over } = world;
   if (chance(random, 0.5)) {
-    await change(world, show, (door) => door.api.call(routes.changeSale, { ...address(show, item), body: { action: 'stop', reason: 'torture' } }));
+    await change(world, show, (door) =>
+      door.api.call(routes.changeSale, { ...address(show, item), body: { action: 'stop', reason: 'torture' } }),
+    );
     await delay(between(random, 100, 1_500), over);
   }
   // Also what a rule has stopped goes on.
-  await change(world, show, (door) => door.api.call(routes.changeSale, { ...address(show, item), body: { action: 'resume' } }));
+  await change(world, show, (door) =>
+    door.api.call(routes.changeSale, { ...address(show, item), body: { action: 'resume' } }),
+  );
 }
 
 async function change(world: World, show: Show, send: (door: Door) => Promise<CallResult<object>>): Promise<void> {
@@ -59,7 +79,11 @@ async function change(world: World, show: Show, send: (door: Door) => Promise<Ca
 }
 
 /** Reads gate and ledger of one livestream at one node, whenever they can be read. */
-export async function audit({ history, now }: World, { livestreamId, operatorToken }: Show, door: Door): Promise<boolean> {
+export async function audit(
+  { history, now }: World,
+  { livestreamId, operatorToken }: Show,
+  door: Door,
+): Promise<boolean> {
   const invokedAtMs = now();
   try {
     const result = await door.api.call(routes.getAudit, { params: { livestreamId }, token: operatorToken });
@@ -74,7 +98,10 @@ export async function audit({ history, now }: World, { livestreamId, operatorTok
         returnedAtMs,
         epoch: result.answer.epoch,
         allotted,
-        gate: gate === null ? null : { allotted: gate.allotted, held: gate.held, sold: gate.sold, available: gate.available },
+        gate:
+          gate === null
+            ? null
+            : { allotted: gate.allotted, held: gate.held, sold: gate.sold, available: gate.available },
         ledger,
       });
     }

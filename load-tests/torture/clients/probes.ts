@@ -31,20 +31,47 @@ function attempts({ random, now }: World, mine: Show, other: Show): Attempt[] {
   const viewer = choose(random, mine.buyers).token;
   const paths = (show: Show) => `${API_PREFIX}/livestreams/${show.livestreamId}`;
   const item = choose(random, other.items).skuId;
-  const json = (method: string, path: string, token: string | undefined, body: object): SendRequest => ({ method, path, token, body: JSON.stringify(body) });
+  const json = (method: string, path: string, token: string | undefined, body: object): SendRequest => ({
+    method,
+    path,
+    token,
+    body: JSON.stringify(body),
+  });
   const order = { idempotencyKey: `probe-${Math.floor(random() * 1e9)}`, lines: [{ skuId: item, quantity: 1 }] };
-  const paid = JSON.stringify({ type: 'payment.succeeded', timestamp: new Date(now()).toISOString(), data: { paymentId: 'probe', orderId: 'probe', amountMinor: 1, currency: 'CNY' } });
+  const paid = JSON.stringify({
+    type: 'payment.succeeded',
+    timestamp: new Date(now()).toISOString(),
+    data: { paymentId: 'probe', orderId: 'probe', amountMinor: 1, currency: 'CNY' },
+  });
   const forged = signedHeaders('whsec_bm90IHRoZSBzZWNyZXQgb2YgdGhpcyBzaG9w', { id: 'probe', atMs: now(), body: paid });
   return [
     { what: 'a viewer lists all orders', request: { method: 'GET', path: `${paths(mine)}/orders`, token: viewer } },
     { what: 'a viewer reads the audit', request: { method: 'GET', path: `${paths(mine)}/audit`, token: viewer } },
     { what: 'a viewer reads full levels', request: { method: 'GET', path: `${paths(mine)}/levels`, token: viewer } },
-    { what: 'a viewer allots', request: json('PUT', `${paths(mine)}/items/${choose(random, mine.items).skuId}/allotment`, viewer, { allotted: 999_999, reason: 'probe' }) },
+    {
+      what: 'a viewer allots',
+      request: json('PUT', `${paths(mine)}/items/${choose(random, mine.items).skuId}/allotment`, viewer, {
+        allotted: 999_999,
+        reason: 'probe',
+      }),
+    },
     { what: 'a buyer orders in another livestream', request: json('POST', `${paths(other)}/orders`, viewer, order) },
-    { what: 'an operator reads another audit', request: { method: 'GET', path: `${paths(other)}/audit`, token: mine.operatorToken } },
-    { what: "an operator stops another's sale", request: json('POST', `${paths(other)}/items/${item}/sale`, mine.operatorToken, { action: 'stop' }) },
+    {
+      what: 'an operator reads another audit',
+      request: { method: 'GET', path: `${paths(other)}/audit`, token: mine.operatorToken },
+    },
+    {
+      what: "an operator stops another's sale",
+      request: json('POST', `${paths(other)}/items/${item}/sale`, mine.operatorToken, { action: 'stop' }),
+    },
     { what: 'nobody orders', request: json('POST', `${paths(other)}/orders`, undefined, order) },
-    { what: 'a forged token orders', request: json('POST', `${paths(other)}/orders`, `${viewer.slice(0, -4)}AAAA`, order) },
-    { what: 'a forged callback pays', request: { method: 'POST', path: `${API_PREFIX}/payments/callback`, body: paid, headers: forged } },
+    {
+      what: 'a forged token orders',
+      request: json('POST', `${paths(other)}/orders`, `${viewer.slice(0, -4)}AAAA`, order),
+    },
+    {
+      what: 'a forged callback pays',
+      request: { method: 'POST', path: `${API_PREFIX}/payments/callback`, body: paid, headers: forged },
+    },
   ];
 }

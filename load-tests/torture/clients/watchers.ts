@@ -31,7 +31,14 @@ export class Watchers {
       ...book.violations.map((text) => ({ check: 'levels', rule: 'V1', text: `${name}: ${text}`, evidence: [] })),
       ...(book.older === 0
         ? []
-        : [{ check: 'levels', rule: 'V1', text: `${name} was sent ${book.older} rows older than what it had been sent before`, evidence: [] }]),
+        : [
+            {
+              check: 'levels',
+              rule: 'V1',
+              text: `${name} was sent ${book.older} rows older than what it had been sent before`,
+              evidence: [],
+            },
+          ]),
     ]);
     return [...this.#conflicts, ...books];
   }
@@ -51,7 +58,12 @@ export class Watchers {
       random: world.random,
       now: world.now,
       strict: true,
-      onRow: (row, epoch) => this.#compare(`${show.livestreamId} ${lane} epoch ${epoch} item ${row.index} version ${row.version}`, row, name),
+      onRow: (row, epoch) =>
+        this.#compare(
+          `${show.livestreamId} ${lane} epoch ${epoch} item ${row.index} version ${row.version}`,
+          row,
+          name,
+        ),
     });
     this.all.push({ name, livestreamId: show.livestreamId, viewer });
   }

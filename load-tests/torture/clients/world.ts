@@ -60,7 +60,9 @@ export async function insist<Answer extends object>(
     if (outcome.kind === 'done' || (outcome.kind === 'refused' && outcome.action !== 'retry')) return exchange;
     if (options.givesUp === true) return null;
     if (now() > world.patienceEndsAtMs) {
-      world.unsettled.push(`${options.what}: ${outcome.kind === 'refused' ? outcome.code : outcome.reason} after ${attempt} attempts`);
+      world.unsettled.push(
+        `${options.what}: ${outcome.kind === 'refused' ? outcome.code : outcome.reason} after ${attempt} attempts`,
+      );
       return null;
     }
     await delay(Math.min(1_000, 60 * 2 ** attempt) * between(random, 0.5, 1.5));
@@ -83,6 +85,11 @@ async function exchangeWith<Answer extends object>(
     return { node, invokedAtMs, returnedAtMs, outcome: { kind: 'refused', code, action, skuId: skuId ?? null } };
   } catch (error) {
     if (!(error instanceof Unanswered)) throw error;
-    return { node, invokedAtMs, returnedAtMs: now(), outcome: { kind: 'unanswered', reason: error.message.slice(0, 120) } };
+    return {
+      node,
+      invokedAtMs,
+      returnedAtMs: now(),
+      outcome: { kind: 'unanswered', reason: error.message.slice(0, 120) },
+    };
   }
 }

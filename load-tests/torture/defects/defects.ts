@@ -22,7 +22,11 @@ export const defects: readonly Defect[] = [
     what: 'The ledger takes every order, whether it fits or not; nor does a constraint refuse it.',
     rules: ['I1', 'O1'],
     patches: [
-      { file: append, find: 'IF v_verdict = 1 AND p_pays[n] = 0 AND v_free[v_item] < p_line_quantity[l] THEN', replace: 'IF false THEN' },
+      {
+        file: append,
+        find: 'IF v_verdict = 1 AND p_pays[n] = 0 AND v_free[v_item] < p_line_quantity[l] THEN',
+        replace: 'IF false THEN',
+      },
       { file: initial, find: ' AND "held" + "sold" <= "allotted"),', replace: '),' },
     ],
   },
@@ -66,7 +70,9 @@ export const defects: readonly Defect[] = [
     name: 'tail_off',
     what: 'Nobody applies again what a dead node left undone, or resolves attempts of unknown outcome.',
     rules: ['A3', 'O6'],
-    patches: [{ file: 'server/orders/order-jobs.ts', find: '() => tailActive(deps, ledgerTail),', replace: 'async () => {},' }],
+    patches: [
+      { file: 'server/orders/order-jobs.ts', find: '() => tailActive(deps, ledgerTail),', replace: 'async () => {},' },
+    ],
   },
   {
     name: 'rebuilt_without_fence',
@@ -78,7 +84,9 @@ export const defects: readonly Defect[] = [
     name: 'keys_not_rebuilt',
     what: 'After Redis was emptied the gate knows no idempotency key.',
     rules: ['B2', 'I4'],
-    patches: [{ file: gateStates, find: 'WHERE o.livestream_id = p_livestream AND o.key IS NOT NULL', replace: 'WHERE false' }],
+    patches: [
+      { file: gateStates, find: 'WHERE o.livestream_id = p_livestream AND o.key IS NOT NULL', replace: 'WHERE false' },
+    ],
   },
   {
     name: 'limits_not_rebuilt',
@@ -108,7 +116,13 @@ export const defects: readonly Defect[] = [
     name: 'reacquired_under_old_id',
     what: 'A late payment takes its units under the id of the order that gave them back.',
     rules: ['A4'],
-    patches: [{ file: 'server/orders/late-payment.ts', find: 'const rid = deps.makeRid();', replace: 'const rid = order.orderId;' }],
+    patches: [
+      {
+        file: 'server/orders/late-payment.ts',
+        find: 'const rid = deps.makeRid();',
+        replace: 'const rid = order.orderId;',
+      },
+    ],
   },
   {
     name: 'expiry_not_conditional',
@@ -126,7 +140,13 @@ export const defects: readonly Defect[] = [
     name: 'allotment_not_repeated',
     what: 'A new size of a pool that the gate did not hear of is never sent again.',
     rules: ['A5'],
-    patches: [{ file: 'server/orders/tail.ts', find: 'if (!behind && reading.infoRev >= revisions.infoRev) return true;', replace: 'if (reading !== null) return true;' }],
+    patches: [
+      {
+        file: 'server/orders/tail.ts',
+        find: 'if (!behind && reading.infoRev >= revisions.infoRev) return true;',
+        replace: 'if (reading !== null) return true;',
+      },
+    ],
   },
   {
     name: 'tokens_of_any_livestream',
@@ -144,6 +164,7 @@ export const defects: readonly Defect[] = [
 
 export function findDefect(name: string): Defect {
   const defect = defects.find((one) => one.name === name);
-  if (defect === undefined) throw new Error(`There is no defect ${name}; there are ${defects.map((one) => one.name).join(', ')}`);
+  if (defect === undefined)
+    throw new Error(`There is no defect ${name}; there are ${defects.map((one) => one.name).join(', ')}`);
   return defect;
 }

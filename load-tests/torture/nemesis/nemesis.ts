@@ -40,7 +40,9 @@ export async function runNemesis(options: {
         injected.set(fault.kind, (injected.get(fault.kind) ?? 0) + 1);
         await run(rig, fault, stopping);
         window.healedAtMs = now();
-        tell(`${fault.kind} (node ${fault.node + 1}, ${((window.healedAtMs - window.beganAtMs) / 1_000).toFixed(1)} s)`);
+        tell(
+          `${fault.kind} (node ${fault.node + 1}, ${((window.healedAtMs - window.beganAtMs) / 1_000).toFixed(1)} s)`,
+        );
       });
     }),
   );

@@ -18,11 +18,17 @@ export async function promote(rig: Rig, { staleMs, awayMs }: { staleMs: number; 
 }
 
 /** For a while one node is led to another primary than the rest, and both take orders: only the ledger knows what is left. */
-export async function splitBrain(rig: Rig, options: { staleMs: number; splitMs: number; alone: number }): Promise<void> {
+export async function splitBrain(
+  rig: Rig,
+  options: { staleMs: number; splitMs: number; alone: number },
+): Promise<void> {
   const { redis, nodes } = rig;
   await redis.freeze();
   await delay(options.staleMs);
-  const [alone, others] = [nodes.filter((_, index) => index === options.alone), nodes.filter((_, index) => index !== options.alone)];
+  const [alone, others] = [
+    nodes.filter((_, index) => index === options.alone),
+    nodes.filter((_, index) => index !== options.alone),
+  ];
   for (const { redisLink } of alone) lead(redisLink, redis.replica.port);
   await delay(options.splitMs);
   for (const { redisLink } of others) lead(redisLink, redis.replica.port);

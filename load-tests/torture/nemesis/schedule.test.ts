@@ -28,7 +28,8 @@ test('[TO-2] over the rounds of one pack every kind has its turn', () => {
   const pack: FaultKind[] = [];
   const seen = new Set<FaultKind>();
   for (let round = 0; round < 12; round += 1) {
-    for (const { kind } of planFaults({ random, roundMs: 30_000, count: 10, nodes: 3, kinds: faultKinds, pack })) seen.add(kind);
+    for (const { kind } of planFaults({ random, roundMs: 30_000, count: 10, nodes: 3, kinds: faultKinds, pack }))
+      seen.add(kind);
   }
   expect([...seen].sort()).toEqual([...faultKinds].sort());
 });

@@ -1,6 +1,6 @@
 import { startPostgresServer, type TestPostgres } from '../../../tests/services/postgres-server.ts';
-import { RedisPair } from './redis-pair.ts';
 import { type RigNode, startNode } from './node.ts';
+import { RedisPair } from './redis-pair.ts';
 
 /** Everything that is tortured: a PostgreSQL, two Redis servers, and the nodes with a link of their own to each. */
 export type Rig = {
@@ -19,7 +19,10 @@ export async function startRig(options: { nodes: number; root: string | null }):
   };
   try {
     const [postgres, redis] = await Promise.all([startPostgresServer(), RedisPair.start()]);
-    stops.push(() => postgres.stop(), () => redis.stop());
+    stops.push(
+      () => postgres.stop(),
+      () => redis.stop(),
+    );
     const databaseUrl = await postgres.createDatabase('torture');
     const starting = Array.from({ length: options.nodes }, (_, index) =>
       startNode({ name: `node-${index + 1}`, redisPort: redis.primary.port, databaseUrl, root: options.root }),
