@@ -26,12 +26,14 @@ type Identity = { readonly uid: number; readonly gid: number } | Record<string, 
 
 /**
  * A real PostgreSQL server of the test's own: newest installed binaries, temporary folder, free port, trust authentication on loopback.
- * `fsync` (default false: faster, and a killed process still loses nothing) as in its settings. Root is not allowed to run it: the user
- * `postgres` does then.
+ * `fsync` (default false: faster, and a killed process still loses nothing) as in its settings; `parent`: where its folder is made. Root
+ * is not allowed to run it: the user `postgres` does then.
  */
-export async function startPostgresServer(options: { fsync?: boolean } = {}): Promise<TestPostgres> {
+export async function startPostgresServer(
+  options: { fsync?: boolean; parent?: string; settings?: Record<string, string> } = {},
+): Promise<TestPostgres> {
   const binaries = binariesFolder();
-  const [port, folder] = [await freePort(), await mkdtemp(join(tmpdir(), 'stockcast-postgres-'))];
+  const [port, folder] = [await freePort(), await mkdtemp(join(options.parent ?? tmpdir(), 'stockcast-postgres-'))];
   const identity = identityOf(folder);
   const data = join(folder, 'data');
   execFileSync(
@@ -48,6 +50,7 @@ export async function startPostgresServer(options: { fsync?: boolean } = {}): Pr
       unix_socket_directories: folder,
       fsync,
       max_connections: 60,
+      ...options.settings,
     };
     const server = spawn(
       join(binaries, 'postgres'),

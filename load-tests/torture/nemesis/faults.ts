@@ -116,6 +116,7 @@ export const faults: Record<FaultKind, Fault> = {
       rig.postgres.resume();
     },
   },
+  postgres_disk_full: { needs: postgres, run: fillDisk },
   postgres_backends_ended: { needs: postgres, run: endBackends },
 
   redis_link_cut: {
@@ -231,4 +232,13 @@ async function endBackends({ databaseUrl }: Rig): Promise<void> {
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** A server that cannot write refuses, or gives up altogether; when there is room again it is started if need be. */
+async function fillDisk({ disk, postgres: server }: Rig, { durationMs }: PlannedFault): Promise<void> {
+  if (disk === null) throw new Error('there is no disk to fill');
+  await disk.fill();
+  await delay(1_000 + durationMs);
+  await disk.empty();
+  await server.restart();
 }

@@ -20,6 +20,7 @@ export const faultWeights = {
   postgres_kill: 1.5,
   postgres_pause: 1.5,
   postgres_backends_ended: 1.5,
+  postgres_disk_full: 1,
   redis_link_cut: 1.5,
   redis_link_stalled: 1.5,
   redis_link_slow: 1,
