@@ -34,7 +34,7 @@ export async function comeToRest(
   show: Show,
   patienceMs: number,
 ): Promise<ShowAtRest> {
-  const { livestreamId, operatorToken: token } = show;
+  const { livestreamId } = show;
   const beganAtMs = world.now();
   let unrest: readonly string[] = ['nothing could be read'];
   for (;;) {
@@ -46,7 +46,7 @@ export async function comeToRest(
       unrest = [...judge(seen.evidence), ...overdue(seen.orders, world.now())];
       if (unrest.length === 0 || isLate) {
         const restMs = unrest.length === 0 ? world.now() - beganAtMs : null;
-        const alerts = await alertsOf(api, livestreamId, token);
+        const alerts = await alertsOf(world, show);
         return {
           show,
           restMs,
@@ -93,16 +93,24 @@ const overdue = (orders: readonly OrderForOperator[], nowMs: number): string[] =
     )
     .slice(0, 5);
 
-async function alertsOf(api: ApiClient, livestreamId: string, token: string): Promise<ShowAtRest['alerts']> {
+/** Alerts follow levels a moment later: those that are due are waited for, and what is missing then is missing. */
+async function alertsOf(world: World, { livestreamId, operatorToken: token }: Show): Promise<ShowAtRest['alerts']> {
+  let before = '';
   for (let attempt = 0; ; attempt += 1) {
+    const { api } = choose(world.random, world.doors);
     try {
       const { alerts } = await api.need(routes.listAlerts, { token, params: { livestreamId } });
-      return await Promise.all(
-        alerts.map(({ alertId }) => api.need(routes.getAlert, { token, params: { livestreamId, alertId } })),
-      );
+      const told = JSON.stringify(alerts);
+      if (told === before) {
+        const whole = alerts.map(({ alertId }) =>
+          api.need(routes.getAlert, { token, params: { livestreamId, alertId } }),
+        );
+        return await Promise.all(whole);
+      }
+      before = told;
     } catch (error) {
       if (attempt > 20 || !(error instanceof Unanswered)) throw error;
-      await delay(500);
     }
+    await delay(2_500);
   }
 }

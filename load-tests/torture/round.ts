@@ -10,7 +10,7 @@ import { Watchers } from './clients/watchers.ts';
 import { type Door, openDoor, type World } from './clients/world.ts';
 import { History } from './history.ts';
 import { judgeRound } from './judge-round.ts';
-import { runNemesis } from './nemesis/nemesis.ts';
+import { type NemesisReport, runNemesis } from './nemesis/nemesis.ts';
 import type { PlannedFault } from './nemesis/schedule.ts';
 import { comeToRest, type ShowAtRest } from './rest.ts';
 import type { Rig } from './rig/rig.ts';
@@ -50,16 +50,17 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
   tellMomentsFrom(now());
   const history = new History();
   const doors = rig.nodes.map(openDoor);
-  const random = seededRandom(seed);
+  const over = new AbortController();
+  const stop = () => over.abort();
+  stopping.addEventListener('abort', stop, { once: true });
+  let world: World | undefined;
   let watchers: Watchers | undefined;
   try {
-    const shows = await prepare(options, doors, history, now);
-    const over = new AbortController();
-    const world: World = {
+    world = {
       doors,
-      shows,
+      shows: await prepare(options, doors, history, now),
       history,
-      random,
+      random: seededRandom(seed),
       now,
       over: over.signal,
       patienceEndsAtMs: Number.POSITIVE_INFINITY,
@@ -68,30 +69,13 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
       expiryLagsMs: [],
     };
     watchers = await Watchers.start(world);
-    const stop = () => over.abort();
-    stopping.addEventListener('abort', stop, { once: true });
-    const busy = clientsOf(world, options.buyers, random);
-    const nemesis = runNemesis({
-      rig,
-      plan: options.plan,
-      windows: history.faults,
-      over: over.signal,
-      stopping,
-      now,
-      tell: options.tell,
-    });
-    await delay(options.roundMs, stopping);
-    over.abort();
-    const { injected, skipped } = await nemesis;
-    world.patienceEndsAtMs = now() + (stopping.aborted ? 0 : patienceMs);
-    await Promise.all(busy);
+    const broken = await sell(options, world, stop);
     const rests = await restOf(world, watchers, stopping);
     const violations = stopping.aborted ? [] : judgeRound(history, rests, watchers, world.unsettled);
-    await endShows(doors, shows, stopping);
+    await endShows(world, stopping);
     return {
       violations,
-      injected,
-      skipped,
+      ...broken,
       outcomes: outcomesOf(history),
       orders: history.intents.length,
       restMs: Math.max(...rests.map(({ restMs }) => restMs ?? restPatienceMs), 0),
@@ -99,9 +83,27 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
       probes: history.probes.length,
     };
   } finally {
+    // Also when something failed half-way: nobody goes on.
+    stop();
+    if (world !== undefined) world.patienceEndsAtMs = 0;
+    stopping.removeEventListener('abort', stop);
     watchers?.stop();
     for (const { api } of doors) api.close();
   }
+}
+
+/** Clients and nemesis together, until the round is over, everything is whole again and every client knows where it stands. */
+async function sell(options: RoundOptions, world: World, stop: () => void): Promise<NemesisReport> {
+  const { rig, plan, stopping, tell } = options;
+  const { history, over, now, random } = world;
+  const busy = clientsOf(world, options.buyers, random);
+  const [broken] = await Promise.all([
+    runNemesis({ rig, plan, windows: history.faults, over, stopping, now, tell }),
+    delay(options.roundMs, stopping).then(stop),
+  ]);
+  world.patienceEndsAtMs = now() + (stopping.aborted ? 0 : patienceMs);
+  await Promise.all(busy);
+  return broken;
 }
 
 async function prepare(
@@ -123,16 +125,25 @@ async function prepare(
   });
 }
 
-/** Everybody has chance of their own, so that how fast one is answered does not change what another does. */
+/** Everybody has chance of their own, so that how fast one is answered does not change what another does. None of them rejects. */
 function clientsOf(world: World, buyers: number, random: Random): Promise<void>[] {
-  const own = (): World =>
-    Object.create(world, { random: { value: seededRandom(Math.floor(random() * 2 ** 32)) } }) as World;
-  return [
-    ...Array.from({ length: buyers }, (_, number) => shop(own(), number)),
-    ...world.shows.map((show) => operate(own(), show)),
-    keepAuditing(own()),
-    probe(own()),
+  const everybody: ((own: World) => Promise<void>)[] = [
+    ...Array.from({ length: buyers }, (_, number) => (own: World) => shop(own, number)),
+    ...world.shows.map((show) => (own: World) => operate(own, show)),
+    keepAuditing,
+    probe,
   ];
+  return everybody.map(async (client) => {
+    const own = Object.create(world, { random: { value: seededRandom(Math.floor(random() * 2 ** 32)) } }) as World;
+    try {
+      await client(own);
+    } catch (error) {
+      // An answer that no contract allows, say: it is a finding, and the others go on.
+      world.unsettled.push(
+        `a client failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+    }
+  });
 }
 
 function restOf(world: World, watchers: Watchers, stopping: AbortSignal): Promise<ShowAtRest[]> {
@@ -141,7 +152,7 @@ function restOf(world: World, watchers: Watchers, stopping: AbortSignal): Promis
 }
 
 /** An ended livestream is archived when its last hold is gone; the next round does not wait for it. */
-async function endShows(doors: readonly Door[], shows: readonly Show[], stopping: AbortSignal): Promise<void> {
+async function endShows({ doors, shows }: World, stopping: AbortSignal): Promise<void> {
   const [door] = doors;
   if (door === undefined || stopping.aborted) return;
   for (const { livestreamId, operatorToken: token } of shows) {
