@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { runProgram } from '../lib/flags.ts';
 import { findDefect } from './defects/defects.ts';
 import { patchedCopy } from './defects/patched-copy.ts';
@@ -12,6 +13,8 @@ async function program(args: readonly string[]): Promise<number> {
   }
   const options = parseOptions(args, Date.now());
   const stopping = new AbortController();
+  // Everybody who waits listens to it.
+  setMaxListeners(0, stopping.signal);
   const stop = (): void => {
     console.log('stopping; everything that was started is ended first');
     stopping.abort();
@@ -23,8 +26,8 @@ async function program(args: readonly string[]): Promise<number> {
     console.log(`${((performance.now() - beganAtMs) / 1_000).toFixed(1).padStart(7)} s  ${text}`);
   tell(`seed ${options.seed}: ${options.nodes} nodes, ${options.buyers} buyers, ${options.minutes} minutes`);
   const copy = options.defect === null ? null : await patchedCopy(findDefect(options.defect).patches);
-  const report = await torture(options, { root: copy?.root ?? null, stopping: stopping.signal, tell }).finally(() =>
-    copy?.remove(),
+  const report = await torture(options, { root: copy?.root ?? null, stopping: stopping.signal, tell }).finally(
+    async () => await copy?.remove(),
   );
 
   const injected = [...report.injected.values()].reduce((sum, count) => sum + count, 0);

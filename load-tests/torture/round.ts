@@ -1,5 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import { routes } from '../../contract/routes.ts';
 import { paymentWebhookSecret } from '../../tests/services/server-process.ts';
+import { ApiClient } from '../lib/api-client.ts';
 import { delay } from '../lib/limiter.ts';
 import { type Random, seededRandom } from '../lib/random.ts';
 import { tellMomentsFrom, type Violation } from './check/violation.ts';
@@ -7,7 +9,7 @@ import { shop } from './clients/buyers.ts';
 import { keepAuditing, operate } from './clients/operators.ts';
 import { probe } from './clients/probes.ts';
 import { Watchers } from './clients/watchers.ts';
-import { type Door, openDoor, type World } from './clients/world.ts';
+import { openDoor, type World } from './clients/world.ts';
 import { History } from './history.ts';
 import { judgeRound } from './judge-round.ts';
 import { type NemesisReport, runNemesis } from './nemesis/nemesis.ts';
@@ -42,15 +44,16 @@ export type RoundOptions = {
 /** After everything is whole, clients and product have so long to settle what is open: far more than any rule allows. */
 const patienceMs = 45_000;
 const restPatienceMs = 20_000;
+const now = (): number => Date.now();
 
 /** Sells on new livestreams while the plan's faults come and go, lets everything settle, and judges. */
 export async function runRound(options: RoundOptions): Promise<RoundReport> {
   const { rig, seed, stopping } = options;
-  const now = () => Date.now();
   tellMomentsFrom(now());
   const history = new History();
   const doors = rig.nodes.map(openDoor);
   const over = new AbortController();
+  setMaxListeners(0, over.signal);
   const stop = () => over.abort();
   stopping.addEventListener('abort', stop, { once: true });
   let world: World | undefined;
@@ -58,7 +61,7 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
   try {
     world = {
       doors,
-      shows: await prepare(options, doors, history, now),
+      shows: await prepare(options, history, now),
       history,
       random: seededRandom(seed),
       now,
@@ -106,23 +109,23 @@ async function sell(options: RoundOptions, world: World, stop: () => void): Prom
   return broken;
 }
 
-async function prepare(
-  { rig, name }: RoundOptions,
-  doors: readonly Door[],
-  history: History,
-  now: () => number,
-): Promise<Show[]> {
+async function prepare({ rig, name }: RoundOptions, history: History, now: () => number): Promise<Show[]> {
   const [first] = rig.nodes;
-  const [door] = doors;
-  if (first === undefined || door === undefined) throw new Error('there are no nodes');
-  return openShows({
-    api: door.api,
-    adminToken: await first.server.token({ role: 'admin' }),
-    round: name,
-    tokenOf: (grant) => first.server.token({ role: 'viewer', ...grant }),
-    allotments: history.allotments,
-    now,
-  });
+  if (first === undefined) throw new Error('there are no nodes');
+  // Nothing is broken yet, so nothing has to be quick.
+  const api = new ApiClient(first.url, { timeoutMs: 60_000 });
+  try {
+    return await openShows({
+      api,
+      adminToken: await first.server.token({ role: 'admin' }),
+      round: name,
+      tokenOf: (grant) => first.server.token({ role: 'viewer', ...grant }),
+      allotments: history.allotments,
+      now,
+    });
+  } finally {
+    api.close();
+  }
 }
 
 /** Everybody has chance of their own, so that how fast one is answered does not change what another does. None of them rejects. */

@@ -71,8 +71,10 @@ function stateFault(story: OrderStory, order: OrderForOperator): string | null {
 /** Every state in which the order may be at the end, by what was asked and what was answered. */
 function allowedStates(story: OrderStory): Set<OrderState> {
   const { payments, cancels, refunds } = story;
-  const outcomes = payments.flatMap(({ exchanges }) => exchanges.filter(isDone).map(({ outcome }) => outcome.outcome));
-  const isPaid = outcomes.includes('paid');
+  const outcomes = new Set(
+    payments.flatMap(({ exchanges }) => exchanges.filter(isDone).map(({ outcome }) => outcome.outcome)),
+  );
+  const isPaid = outcomes.has('paid');
   const mayBePaid = isPaid || payments.some(({ exchanges }) => exchanges.some(isOpen));
   const isCancelled = cancels.some(({ exchanges }) => exchanges.some(isDone));
   const mayBeCancelled = isCancelled || cancels.some(({ exchanges }) => exchanges.some(isOpen));
@@ -80,7 +82,7 @@ function allowedStates(story: OrderStory): Set<OrderState> {
     exchanges.filter(isDone).some(({ outcome }) => outcome.state === 'refunded'),
   );
   const mayBeRefunded = isRefunded || refunds.some(({ exchanges }) => exchanges.some(isOpen));
-  const mayBeDue = outcomes.includes('refund_due') || payments.some(({ exchanges }) => exchanges.some(isOpen));
+  const mayBeDue = outcomes.has('refund_due') || payments.some(({ exchanges }) => exchanges.some(isOpen));
   const states = new Set<OrderState>();
   if (isRefunded) return states.add('refunded');
   if (mayBeRefunded) states.add('refunded');
@@ -88,7 +90,7 @@ function allowedStates(story: OrderStory): Set<OrderState> {
   if (mayBePaid) states.add('paid');
   if (mayBeDue) states.add('refund_due');
   // Money that has been answered for is not silent: such an order is neither open nor merely expired.
-  if (outcomes.includes('refund_due')) return states;
+  if (outcomes.has('refund_due')) return states;
   if (isCancelled) return states.add('cancelled');
   if (mayBeCancelled) states.add('cancelled');
   for (const state of [story.takes === 'pay' ? 'placed' : 'held', 'expired'] as const) states.add(state);
@@ -102,9 +104,7 @@ function strangers(
   told: ReadonlyMap<string, OrderStory>,
   orders: ReadonlyMap<string, OrderForOperator>,
 ): Violation[] {
-  const open = history.intents.filter(
-    ({ exchanges }) => !exchanges.some(isDone) && (exchanges.length === 0 || exchanges.every(isOpen)),
-  );
+  const open = history.intents.filter(({ exchanges }) => exchanges.every(isOpen));
   const places = groupBy(open, ({ livestreamId, buyerId, lines }) => `${livestreamId} ${buyerId} ${linesText(lines)}`);
   return [...orders.values()].flatMap((order) => {
     if (told.has(order.orderId)) return [];
@@ -177,10 +177,10 @@ export function checkLimits(
   orders: ReadonlyMap<string, OrderForOperator>,
   limits: ReadonlyMap<string, number>,
 ): Violation[] {
-  const counted: readonly OrderState[] = ['held', 'placed', 'paid'];
+  const counted: ReadonlySet<OrderState> = new Set(['held', 'placed', 'paid']);
   const units = new Map<string, { sum: number; orders: string[] }>();
   for (const { orderId, livestreamId, buyerId, state, lines } of orders.values()) {
-    if (!counted.includes(state)) continue;
+    if (!counted.has(state)) continue;
     for (const { skuId, quantity } of lines) {
       const name = `${livestreamId}/${skuId} ${buyerId}`;
       const known = units.get(name) ?? { sum: 0, orders: [] };

@@ -43,13 +43,13 @@ export function storiesOf(history: History): OrderStory[] {
     const answered = doneOf(intent.exchanges);
     if (answered === undefined) return [];
     const { order } = answered.outcome;
-    const seen = intent.exchanges.filter(isDone).map(({ outcome }) => outcome.order.state);
+    const seen = new Set(intent.exchanges.filter(isDone).map(({ outcome }) => outcome.order.state));
     const mine = endings.get(order.orderId) ?? [];
     return [
       {
         intent,
         orderId: order.orderId,
-        takes: seen.includes('held') ? 'hold' : seen.includes('placed') ? 'pay' : null,
+        takes: seen.has('held') ? 'hold' : seen.has('placed') ? 'pay' : null,
         askedAtMs: firstInvokeOf(intent.exchanges),
         answeredAtMs: answered.returnedAtMs,
         expiresAtMs: order.expiresAtMs,
@@ -173,7 +173,7 @@ export function factsOf(
     const of = story?.orderId ?? intent.key;
     for (const { skuId, quantity: units } of intent.lines) {
       const item = itemOf(intent.livestreamId, skuId);
-      item.certain.push(...certain.map((stay) => ({ of, units, ...stay })));
+      for (const stay of certain) item.certain.push({ of, units, ...stay });
       item.possible.push({ of, units, ...possible });
     }
   }

@@ -29,14 +29,7 @@ export async function probe(world: World): Promise<void> {
 
 function attempts({ random, now }: World, mine: Show, other: Show): Attempt[] {
   const viewer = choose(random, mine.buyers).token;
-  const paths = (show: Show) => `${API_PREFIX}/livestreams/${show.livestreamId}`;
   const item = choose(random, other.items).skuId;
-  const json = (method: string, path: string, token: string | undefined, body: object): SendRequest => ({
-    method,
-    path,
-    token,
-    body: JSON.stringify(body),
-  });
   const order = { idempotencyKey: `probe-${Math.floor(random() * 1e9)}`, lines: [{ skuId: item, quantity: 1 }] };
   const paid = JSON.stringify({
     type: 'payment.succeeded',
@@ -75,3 +68,12 @@ function attempts({ random, now }: World, mine: Show, other: Show): Attempt[] {
     },
   ];
 }
+
+const paths = ({ livestreamId }: Show): string => `${API_PREFIX}/livestreams/${livestreamId}`;
+
+const json = (method: string, path: string, token: string | undefined, body: object): SendRequest => ({
+  method,
+  path,
+  token,
+  body: JSON.stringify(body),
+});
