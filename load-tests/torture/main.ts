@@ -3,7 +3,7 @@ import { runProgram } from '../lib/flags.ts';
 import { findDefect } from './defects/defects.ts';
 import { patchedCopy } from './defects/patched-copy.ts';
 import { parseOptions, usage } from './options.ts';
-import { countsText, sumOf, torture } from './torture.ts';
+import { countsText, sumOf, type TortureReport, torture } from './torture.ts';
 
 /** `npm run torture -- --minutes 10 --seed 1`. */
 async function program(args: readonly string[]): Promise<number> {
@@ -26,9 +26,12 @@ async function program(args: readonly string[]): Promise<number> {
     console.log(`${((performance.now() - beganAtMs) / 1_000).toFixed(1).padStart(7)} s  ${text}`);
   tell(`seed ${options.seed}: ${options.nodes} nodes, ${options.buyers} buyers, ${options.minutes} minutes`);
   const copy = options.defect === null ? null : await patchedCopy(findDefect(options.defect).patches);
-  const report = await torture(options, { root: copy?.root ?? null, stopping: stopping.signal, tell }).finally(
-    async () => await copy?.remove(),
-  );
+  let report: TortureReport;
+  try {
+    report = await torture(options, { root: copy?.root ?? null, stopping: stopping.signal, tell });
+  } finally {
+    await copy?.remove();
+  }
 
   const injected = [...report.injected.values()].reduce((sum, count) => sum + count, 0);
   console.log(`\nseed ${report.seed}: ${report.rounds.length} rounds in ${Math.round(report.tookMs / 1_000)} s`);

@@ -41,18 +41,23 @@ export async function startNode(settings: {
     await Promise.all([redisLink.stop(), databaseLink.stop()]);
     await rm(dataDir, { recursive: true, force: true });
   };
-  const starting = startServerProcess({
-    dataDir,
-    redisUrl: `redis://127.0.0.1:${redisLink.port}`,
-    databaseUrl: database.href,
-    environment: { DEMO: 'false', TORTURE_SKEW_FILE: skewFile },
-    nodeArguments: ['--import', skewedClock],
-    ...(root === null ? {} : { root }),
-  });
-  const server = await starting.catch(async (error: unknown) => {
-    await closeLinks();
-    throw error;
-  });
+  const launch = () =>
+    startServerProcess({
+      dataDir,
+      redisUrl: `redis://127.0.0.1:${redisLink.port}`,
+      databaseUrl: database.href,
+      environment: { DEMO: 'false', TORTURE_SKEW_FILE: skewFile },
+      nodeArguments: ['--import', skewedClock],
+      ...(root === null ? {} : { root }),
+    });
+  // On a machine that is busy beyond measure a start may give up by itself; whoever runs nodes starts them again.
+  const server = await launch()
+    .catch(launch)
+    .catch(launch)
+    .catch(async (error: unknown) => {
+      await closeLinks();
+      throw error;
+    });
   return {
     name,
     url: server.url,
