@@ -46,3 +46,5 @@ async function program(args: readonly string[]): Promise<number> {
 }
 
 await runProgram(program);
+// Everything that was started has been stopped. Node 20 itself may spin for ever in its own clean-up after connections that were reset.
+process.exit();
