@@ -30,7 +30,7 @@ export class LevelBook {
   readonly rows = new Map<number, ShownRow>();
   /** Messages that a correct server never sends, at most 20. */
   readonly violations: string[] = [];
-  /** Rows older than what this client had, which it left aside: a frame that a critical one has overtaken may bring them. */
+  /** Rows of frames that were older than what this client had: only a frame that a critical one has overtaken may bring them. */
   older = 0;
   readonly #onRow: (row: ShownRow, before: ShownRow | undefined) => void;
 
@@ -42,7 +42,7 @@ export class LevelBook {
   frame(frame: Frame): boolean {
     if (frame.epoch < this.epoch) return true;
     if (frame.epoch > this.epoch) return false;
-    this.#merge(frame);
+    this.#merge(frame, true);
     return true;
   }
 
@@ -58,7 +58,8 @@ export class LevelBook {
       // Versions of another epoch say nothing here, so every row of this one is newer.
       for (const [index, row] of this.rows) this.rows.set(index, { ...row, version: -1 });
     }
-    this.#merge(snapshot);
+    // One picture may be shared by all who ask in one moment, and so be a little older than a frame that came meanwhile.
+    this.#merge(snapshot, false);
   }
 
   /** Behind what the server says everybody should have. */
@@ -66,12 +67,12 @@ export class LevelBook {
     return heartbeat.epoch > this.epoch || (heartbeat.epoch === this.epoch && heartbeat.upTo > this.upTo);
   }
 
-  #merge({ upTo, rows }: Frame): void {
+  #merge({ upTo, rows }: Frame, inOrder: boolean): void {
     for (const wireRow of rows) {
       const row = rowOf(wireRow);
       const known = this.rows.get(row.index);
       if (known !== undefined && row.version < known.version) {
-        this.older += 1;
+        if (inOrder) this.older += 1;
         continue;
       }
       if (known !== undefined && row.version === known.version) {
