@@ -61,6 +61,8 @@ export const WireError = z.object({
   counted: z.optional(z.int()),
   /** For `bad_request`: where the input is wrong, as `lines.0.quantity`. */
   issues: z.optional(z.array(z.object({ path: z.string(), message: z.string() }))),
+  /** For `protocol_mismatch`: the version that the server speaks. */
+  protocolVersion: z.optional(z.int()),
   requestId: z.optional(z.string()),
 });
 export type WireError = z.infer<typeof WireError>;
@@ -157,7 +159,10 @@ export const errorTable: Record<
   protocol_mismatch: {
     status: 409,
     action: 'stop',
-    message: { zh: '页面版本过旧，请刷新', en: 'The client speaks another protocol version; reload the page.' },
+    message: {
+      zh: '页面或客户端与服务器版本不同，请刷新页面，或更新客户端',
+      en: 'The client speaks another protocol version than the server; reload the page, or update the client.',
+    },
   },
   overloaded: {
     status: 503,

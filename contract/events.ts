@@ -39,6 +39,8 @@ export const serverEvents = {
   /** To operators and anchors, on air too: new samples of the consumption curves. */
   'curve:points': CurvePoints,
   'curve:marker': z.object({ livestreamId: Id, marker: CurveMarker }),
+  /** This server ends soon: a client goes to another one in so many ms, each at its own moment; who stays is disconnected a moment later. */
+  'server:moving': z.object({ inMs: z.int().check(z.minimum(0)) }),
   /** This server stops; the connection closes now, and a client comes back by itself, to another node or to the next start. */
   'server:stopping': z.object({ reason: z.string() }),
 } as const;

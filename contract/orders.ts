@@ -51,6 +51,32 @@ export const Order = z.object({
 });
 export type Order = z.infer<typeof Order>;
 
+/**
+ * What became of money that goes back: `pending` the provider has not heard of it yet · `delivered` it has taken the request over ·
+ * `completed` it says that the money is back · `failed` it refuses, or could not be reached in a day · `manual` nobody is configured to be
+ * asked, or an operator took it over · `settled` an operator says that it was paid back by hand.
+ */
+export const RefundState = z.enum(['pending', 'delivered', 'completed', 'failed', 'manual', 'settled']);
+export type RefundState = z.infer<typeof RefundState>;
+
+export const RefundRequest = z.object({
+  /** The same for every attempt: what the provider knows a repeated request by. */
+  refundId: Id,
+  orderId: Id,
+  paymentId: Id,
+  amountMinor: AmountMinor,
+  currency: Currency,
+  reason: z.string(),
+  state: RefundState,
+  attempts: z.int(),
+  /** What the provider answered last, or why it could not be reached. */
+  error: z.nullable(z.string()),
+  nextAttemptAtMs: z.nullable(InstantMs),
+  createdAtMs: InstantMs,
+  changedAtMs: InstantMs,
+});
+export type RefundRequest = z.infer<typeof RefundRequest>;
+
 /** An order as operators see it. */
 export const OrderForOperator = z.extend(Order, {
   buyerId: Id,
@@ -61,7 +87,11 @@ export const OrderForOperator = z.extend(Order, {
       amountMinor: AmountMinor,
       currency: Currency,
       state: z.enum(['accepted', 'refund_due', 'refunded']),
+      /** Why the money has no units: no_units, cancelled, wrong_amount, second_payment. */
+      reason: z.nullable(z.string()),
       receivedAtMs: InstantMs,
+      /** What became of the way back; null: it was never asked for. */
+      refund: z.nullable(z.object({ refundId: Id, state: RefundState, error: z.nullable(z.string()) })),
     }),
   ),
 });
@@ -83,4 +113,35 @@ export type PaymentCallback = z.infer<typeof PaymentCallback>;
 export const PaymentOutcome = z.object({ orderId: Id, paymentId: Id, outcome: z.enum(['paid', 'refund_due']) });
 export type PaymentOutcome = z.infer<typeof PaymentOutcome>;
 
-export const RefundOrder = z.object({ reason: z.string().check(z.minLength(1), z.maxLength(200)) });
+export const RefundOrder = z.object({
+  reason: z.string().check(z.minLength(1), z.maxLength(200)),
+  /** Only this payment, which has no units (a second one, a wrong amount): the order stays as it is. */
+  paymentId: z.optional(Id),
+});
+
+/** Body of the signed request that the payment provider gets at REFUND_WEBHOOK_URL. */
+export const RefundRequested = z.object({
+  type: z.literal('payment.refund_requested'),
+  timestamp: z.string(),
+  data: z.object({
+    refundId: Id,
+    paymentId: Id,
+    orderId: Id,
+    livestreamId: Id,
+    amountMinor: AmountMinor,
+    currency: Currency,
+    reason: z.string(),
+  }),
+});
+export type RefundRequested = z.infer<typeof RefundRequested>;
+
+/** The provider's own word about a refund, signed as its payment callbacks; optional, a 2xx answer to the request is enough. */
+export const RefundCallback = z.object({
+  type: z.enum(['payment.refunded', 'payment.refund_failed']),
+  timestamp: z.string(),
+  data: z.object({ refundId: Id, reason: z.optional(z.string().check(z.maxLength(500))) }),
+});
+export type RefundCallback = z.infer<typeof RefundCallback>;
+
+/** `retry`: ask the provider again, from the first attempt on · `settle`: the money was paid back by hand, nobody is asked any more. */
+export const ChangeRefund = z.strictObject({ action: z.enum(['retry', 'settle']) });

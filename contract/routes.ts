@@ -20,6 +20,7 @@ import {
 } from './livestreams.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import {
+  ChangeRefund,
   Order,
   OrderAnswer,
   OrderForOperator,
@@ -27,8 +28,12 @@ import {
   PaymentCallback,
   PaymentOutcome,
   PlaceOrder,
+  RefundCallback,
   RefundOrder,
+  RefundRequest,
+  RefundState,
 } from './orders.ts';
+import { ItemPools, MoveUnits, StockTransfer } from './pools.ts';
 import { Count, Epoch, Id, InstantMs, Version } from './primitives.ts';
 import { route } from './route.ts';
 
@@ -248,6 +253,30 @@ export const routes = {
     answer: managed,
     errors: ['route_not_found', 'not_found', 'conflict'],
   }),
+  getItemPools: route({
+    method: 'get',
+    path: '/livestreams/:livestreamId/items/:skuId/pools',
+    tag: 'items',
+    access: 'manage',
+    summary: { zh: '可调拨的库存池与变更记录', en: 'Pools that units can move between, and what changed' },
+    status: 200,
+    answer: z.object({ pools: ItemPools }),
+    errors: ['route_not_found', 'not_found'],
+  }),
+  moveUnits: route({
+    method: 'post',
+    path: '/livestreams/:livestreamId/items/:skuId/transfers',
+    tag: 'items',
+    access: 'manage',
+    summary: {
+      zh: '在直播间、渠道与未分配库存之间调拨（总量不变，可安全重试）',
+      en: "Move units between the livestream's pool, a channel's and the unallotted ones; safe to repeat",
+    },
+    body: MoveUnits,
+    status: 200,
+    answer: z.extend(managed, { transfer: StockTransfer }),
+    errors: ['route_not_found', 'not_found', 'conflict'],
+  }),
 
   placeOrder: route({
     method: 'post',
@@ -291,8 +320,12 @@ export const routes = {
     access: 'manage',
     summary: { zh: '订单列表（运营）', en: 'Orders, for operators; newest first, next page by `before`' },
     query: z.object({
+      /** The whole order id, or its beginning. */
+      orderId: z.optional(Id),
       state: z.optional(OrderState),
       buyerId: z.optional(Id),
+      /** Only orders with money that has no units and waits for its way back, in whatever state they are. */
+      refundDue: z.optional(z.literal('true')),
       before: z.optional(Id),
       limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(200)), 50),
     }),
@@ -321,6 +354,34 @@ export const routes = {
     answer: z.object({ order: Order }),
     errors: ['route_not_found', 'conflict'],
   }),
+  listRefunds: route({
+    method: 'get',
+    path: '/livestreams/:livestreamId/refunds',
+    tag: 'orders',
+    access: 'manage',
+    summary: { zh: '退款请求及其投递状态', en: 'Refunds and what became of them, newest first' },
+    query: z.object({
+      state: z.optional(RefundState),
+      limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(200)), 50),
+    }),
+    status: 200,
+    answer: z.object({ refunds: z.array(RefundRequest) }),
+    errors: [],
+  }),
+  changeRefund: route({
+    method: 'post',
+    path: '/livestreams/:livestreamId/refunds/:refundId',
+    tag: 'orders',
+    access: 'manage',
+    summary: {
+      zh: '重新通知支付渠道，或标记为已人工退款',
+      en: 'Ask the payment provider again, or note that the money was paid back by hand',
+    },
+    body: ChangeRefund,
+    status: 200,
+    answer: z.object({ refund: RefundRequest }),
+    errors: ['route_not_found', 'conflict'],
+  }),
 
   paymentCallback: route({
     method: 'post',
@@ -334,6 +395,20 @@ export const routes = {
     body: PaymentCallback,
     status: 200,
     answer: PaymentOutcome,
+    errors: ['unauthorized', 'route_not_found', 'unavailable'],
+  }),
+  refundCallback: route({
+    method: 'post',
+    path: '/payments/refunds/callback',
+    tag: 'payments',
+    access: 'signed',
+    summary: {
+      zh: '退款结果回调（Standard Webhooks 签名，可选）',
+      en: "The provider's word about a refund, signed as Standard Webhooks; optional",
+    },
+    body: RefundCallback,
+    status: 200,
+    answer: z.object({ refundId: Id, state: RefundState }),
     errors: ['unauthorized', 'route_not_found', 'unavailable'],
   }),
 

@@ -27,11 +27,13 @@ import { createSettingsCheck } from './notify/channel-settings.ts';
 import { createNotifier } from './notify/create-notifier.ts';
 import { createGuardedRequest } from './notify/guarded-request.ts';
 import { createPeopleDirectory } from './notify/people-directory.ts';
+import { createSecretSeal } from './notify/secret-seal.ts';
 import { createSenders } from './notify/senders.ts';
 import { createUsedLinks } from './notify/used-links.ts';
 import { resolveVapidKeys } from './notify/vapid-keys.ts';
 import type { OrderPath } from './orders/order-path.ts';
 import { createPaceReader } from './pace/curve-reader.ts';
+import { markersOfTransfer } from './pace/markers-of-change.ts';
 import { createCurveKit, createPaceKeeper, type PaceKeeper } from './pace/pace-keeper.ts';
 import type { StockEngine } from './stock/stock-engine.ts';
 
@@ -64,13 +66,34 @@ export type Desk = {
   stop(): Promise<void>;
 };
 
+/** The first seals, all of them open. */
+const channelKeys = (secrets: readonly string[]): readonly Uint8Array[] =>
+  secrets.map((secret) => deriveKey(secret, 'channel-secrets'));
+
+const unreadable =
+  'the secrets of a channel cannot be decrypted: it is off until its key is back or they are typed in again';
+
+function openDirectory({ prisma, clock, config, sessionSecret, log }: Deps) {
+  const seal = createSecretSeal(channelKeys([...config.channelSecretsKeys, sessionSecret]));
+  return createPeopleDirectory({
+    prisma,
+    clock,
+    seal,
+    onUnreadable: (channelId) => log.error({ channelId }, unreadable),
+  });
+}
+
 /** What makes a team calm on the night, wired by hand: alerts, messages to people, pace and curves, overlays. */
 export async function composeDesk(deps: Deps): Promise<Desk> {
   const { prisma, clock, log, emit, config } = deps;
-  const catalogue = watchDescriptions(deps.catalogue, (id, before, after) => void keeper.markChange(id, before, after));
+  const catalogue = watchDescriptions(
+    deps.catalogue,
+    (id, before, after) => void keeper.markChange(id, before, after),
+    (id, transfer) => markersOfTransfer(transfer).forEach((marker) => void curves.markers.add(id, marker)),
+  );
   const watch = createGateLevelWatch({ engine: deps.engine, catalogue, clock, log });
 
-  const directory = createPeopleDirectory({ prisma, clock });
+  const directory = openDirectory(deps);
   const privateHosts = config.notifyPrivateHosts;
   const request = createGuardedRequest({ privateHosts });
   const vapid = await resolveVapidKeys(config);
@@ -112,6 +135,8 @@ export async function composeDesk(deps: Deps): Promise<Desk> {
   const pace = createPaceReader({ keeper, curves, catalogue, alerts, levelsOf, clock });
   deps.leases.desk.assign(deskWork({ watch, alerts, keeper }));
   keeper.start();
+  // Read once before anybody needs it: secrets from before they were sealed are sealed now.
+  await directory.current().catch((error: unknown) => log.warn({ err: error }, 'channels could not be read yet'));
 
   return {
     catalogue,

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import type { Grant } from '../contract/access.ts';
 import { createOverlayTokens } from './auth/overlay-tokens.ts';
 import { createAccessControl } from './auth/token-access-control.ts';
@@ -17,14 +19,16 @@ import { accessHandlers } from './http/access-routes.ts';
 import { createHttpApp } from './http/app.ts';
 import { createDemoReplay, demoReplayRoutes } from './http/demo-replay.ts';
 import { managementHandlers } from './http/management-routes.ts';
-import { closeServer, createNodeServer, listen } from './http/node-server.ts';
+import { closeServer, createNodeServer, listen, stopAccepting } from './http/node-server.ts';
 import { createOrderFastPath, createRequestListener } from './http/order-fast-path.ts';
 import { createOrderLink } from './http/order-link.ts';
 import { orderHandlers } from './http/order-routes.ts';
 import { paymentHandlers } from './http/payment-routes.ts';
 import { createReadiness } from './http/readiness.ts';
+import { refundHandlers } from './http/refund-routes.ts';
 import { createSimulatedPayment } from './http/simulated-payment.ts';
-import { systemClock } from './lib/clock.ts';
+import { createSimulatedRefund } from './http/simulated-refund.ts';
+import { steadyClock, systemClock } from './lib/clock.ts';
 import { createRequestIds } from './lib/request-id.ts';
 import { createSeldom } from './lib/seldom.ts';
 import { createDemoLivestream } from './livestreams/demo-livestream.ts';
@@ -34,6 +38,8 @@ import { createMetrics } from './metrics/metrics.ts';
 import { openGate } from './open-gate.ts';
 import { startOrderPath } from './orders/order-path.ts';
 import { createPrismaLedger } from './orders/prisma-ledger.ts';
+import { createRefundDesk } from './orders/refund-desk.ts';
+import { refundPausesMs } from './orders/refund-sender.ts';
 import { createRealtime } from './realtime/realtime.ts';
 
 export type RunningServer = {
@@ -49,6 +55,21 @@ export type RunningServer = {
   stop(reason: string): Promise<void>;
 };
 
+/** What a process that shares its address with others gets from whoever started it. */
+export type SharedAddress = {
+  /** On every metric: which of the processes it is. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Hears where this process keeps its own metrics. */
+  readonly metricsOf: (own: Registry) => void;
+  /** The metrics of all of them, as `/metrics` shows them. */
+  readonly metricsText: () => Promise<string>;
+  readonly sessions: { readonly tag: string; attach(server: Server): Promise<() => Promise<void>> };
+};
+
+/** Of the grace of a stop: to move the clients, then to finish requests. The rest is for what has to be written and closed. */
+const movingShare = 0.5;
+const closingShare = 0.35;
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Not ready when it takes no writes, either: then no order can be promised. */
@@ -58,7 +79,7 @@ async function askDatabase(database: OpenDatabase): Promise<void> {
 }
 
 /** The whole program, wired by hand: what is here is all there is. */
-export async function start(config: Config, log: Logger): Promise<RunningServer> {
+export async function start(config: Config, log: Logger, shared?: SharedAddress): Promise<RunningServer> {
   const clock = systemClock;
   const closers: { readonly name: string; readonly close: () => Promise<void> }[] = [];
   const onStop = (name: string, close: () => Promise<void>) => closers.push({ name, close });
@@ -70,7 +91,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
 
   try {
     const secrets = await resolveSecrets(config);
-    const metrics = createMetrics();
+    const metrics = createMetrics(shared?.labels);
+    shared?.metricsOf(metrics.registry);
     // What goes on failing while a part is away.
     const seldom = createSeldom({ clock, everyMs: 30_000 });
     const nextRequestId = createRequestIds();
@@ -85,7 +107,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     const leases = createLeases({ database, holder, log, registry: metrics.registry });
 
     const gateSettings = { pendingLeaseMs: config.pendingLeaseMs, keyTtlMs: config.idempotencyTtlMs };
-    const gate = await openGate({ redisUrl: config.redisUrl, clock, settings: gateSettings, log });
+    const { redisUrl, mode } = config;
+    const gate = await openGate({ redisUrl, clock, settings: gateSettings, log, production: mode === 'production' });
     onStop('gate', () => gate.close());
     const { engine } = gate;
 
@@ -110,6 +133,17 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       demo: config.demo,
     });
 
+    const refunds = createRefundDesk({
+      prisma,
+      endpoint: () => refundUrl(),
+      secret: secrets.paymentWebhookSecret,
+      clock,
+      chance: Math.random,
+      pausesMs: refundPausesMs,
+      intervalMs: 1_000,
+      metrics,
+      log,
+    });
     const path = startOrderPath({
       engine,
       ledger,
@@ -122,6 +156,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       wait: (ms) => wait(ms),
       log,
       payUrlOf: (order) => link.payUrlOf(order),
+      onRefunded: () => refunds.kick(),
       limits: config,
       keyTtlMs: config.idempotencyTtlMs,
     });
@@ -132,7 +167,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       probes: { database: () => askDatabase(database), gate: () => gate.ping() },
       timeoutMs: 2_000,
       maxAgeMs: 500,
-      clock,
+      clock: steadyClock,
       onFailing: (name, error) =>
         seldom(name, (untold) => log.warn({ probe: name, err: error, untold }, 'a part of the service is away')),
     });
@@ -148,6 +183,17 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       clock,
     });
     onStop('simulated payment', () => simulatedPayment.stop());
+    const simulatedRefund = createSimulatedRefund({
+      webhookSecret: secrets.paymentWebhookSecret,
+      serverUrl: () => url,
+      log,
+      clock,
+    });
+    onStop('simulated refund', () => simulatedRefund.stop());
+    // A shop that brings its own payment page has a provider of its own: nothing pretends to be it.
+    const isSimulated = config.demo && config.paymentPageUrl === null;
+    const refundUrl = () => config.refundWebhookUrl ?? (isSimulated ? `${url}/pay/api/refunds` : null);
+    onStop('refunds', () => refunds.stop());
     const demoReplay = createDemoReplay({
       serverUrl: () => url,
       livestreamId: demoLivestreamId,
@@ -157,6 +203,7 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     onStop('replay', () => demoReplay.stop());
     const demoExtras = [
       { path: '/pay/api', router: simulatedPayment.router },
+      { path: '/pay/api', router: simulatedRefund.router },
       { path: '/demo/api', router: demoReplayRoutes(demoReplay, config.publicUrl) },
     ];
 
@@ -191,10 +238,12 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
         }),
         ...orderHandlers({ orders }),
         ...paymentHandlers({ orders }),
+        ...refundHandlers({ refunds }),
         ...desk.handlers,
       },
       access,
       metrics,
+      metricsText: shared?.metricsText,
       paymentWebhookSecret: secrets.paymentWebhookSecret,
       clock,
       config,
@@ -214,7 +263,8 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
       orders,
       access,
       metrics,
-      clock,
+      clock: steadyClock,
+      wallClock: clock,
       log,
       presence: gate.presence,
       adapter: gate.socketAdapter,
@@ -226,8 +276,10 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
         transports: config.transports,
         socketsPerIpMax: config.socketsPerIpMax,
         trustProxy: config.trustProxy,
+        sessionTag: shared?.sessions.tag ?? '',
       },
     });
+    if (shared !== undefined) onStop('shared sessions', await shared.sessions.attach(server));
     path.onOrderChanged((order, buyerId) => realtime.notifyOrder(order.livestreamId, buyerId, order));
 
     const hasDemo = config.demo && (await createDemoLivestream({ catalogue, clock, wait: (ms) => wait(ms) }));
@@ -235,11 +287,16 @@ export async function start(config: Config, log: Logger): Promise<RunningServer>
     await leases.start();
     const port = await listen(server, config.port, config.host);
     const url = `http://${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${port}`;
-    onStop('http', () => closeServer(server, config.shutdownGraceMs / 2));
+    let closed: Promise<void> | undefined;
+    refunds.start();
+    onStop('http', () => closeServer(server, config.shutdownGraceMs * closingShare, closed));
 
     let stopping: Promise<void> | undefined;
     const stop = async (reason: string): Promise<void> => {
       readiness.drain();
+      await wait(config.drainNoticeMs);
+      closed = stopAccepting(server);
+      await realtime.move(config.shutdownGraceMs * movingShare);
       await realtime.stop(reason);
       await closeAll();
     };

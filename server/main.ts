@@ -1,11 +1,8 @@
 import { createInterface } from 'node:readline';
-import { accessLink } from './auth/access-link.ts';
 import { type RunningServer, start } from './compose.ts';
-import { ConfigError, parseConfig } from './config/config.ts';
-import { CannotStart } from './lib/cannot-start.ts';
+import { parseConfig } from './config/config.ts';
 import { createLog } from './lib/log.ts';
-
-const linkTtlMs = 7 * 86_400_000;
+import { accessLinks, reasonOf } from './welcome.ts';
 
 /** Environment → start → stop. */
 async function main(): Promise<void> {
@@ -23,7 +20,7 @@ async function main(): Promise<void> {
     const late = setTimeout(() => {
       log.error('not stopped in time; leaving');
       process.exit(1);
-    }, config.shutdownGraceMs);
+    }, config.drainNoticeMs + config.shutdownGraceMs);
     late.unref();
     void server.stop('server_stopping').then(() => process.exit(0));
   };
@@ -36,31 +33,13 @@ async function main(): Promise<void> {
 
 /** What a newcomer needs: where everything is, and links that open it. */
 async function welcome(server: RunningServer): Promise<string> {
-  const { url, demoLivestreamId: livestreamId } = server;
   const parts = [
     '',
-    `  Stockcast  ${url}/`,
+    `  Stockcast  ${server.url}/`,
     `  库存闸口 gate: ${server.gate} · 账本 ledger: ${server.database}`,
-    `  接口文档 API documents: ${url}/docs`,
+    `  接口文档 API documents: ${server.url}/docs`,
+    ...(await accessLinks(server)),
   ];
-  if (livestreamId !== null) {
-    const linkOf = async (role: 'operator' | 'anchor' | 'admin') => {
-      const grant = {
-        role,
-        livestreamId: role === 'admin' ? null : livestreamId,
-        buyerId: null,
-        deviceId: null,
-        audience: null,
-      };
-      return accessLink(url, grant, await server.issue(grant, linkTtlMs));
-    };
-    parts.push(
-      `  观众 viewer:   ${url}/viewer/?livestream=${livestreamId}`,
-      `  主播 anchor:   ${await linkOf('anchor')}`,
-      `  运营 operator: ${await linkOf('operator')}`,
-      `  管理 admin:    ${await linkOf('admin')}`,
-    );
-  }
   return `${parts.join('\n')}\n\n`;
 }
 
@@ -75,9 +54,6 @@ function offerReplay(replay: { start(): Promise<boolean> }): void {
 }
 
 main().catch((error: unknown) => {
-  // What its reader can mend needs no stack.
-  const isForPeople = error instanceof ConfigError || error instanceof CannotStart;
-  const text = error instanceof Error && !isForPeople ? error.stack : undefined;
-  process.stderr.write(`${text ?? (error instanceof Error ? error.message : String(error))}\n`);
+  process.stderr.write(`${reasonOf(error)}\n`);
   process.exit(1);
 });

@@ -48,11 +48,11 @@ test('[TD-17] the examples of the README run as they stand', async () => {
   });
   try {
     example.stdin.end(program);
-    await said(example, [/^item 0: 49 left$/, /^accepted: pay at \S+$/, /^item 0: 48 left$/]);
+    await said(example, [/^item 0: 59 left$/, /^accepted: pay at \S+$/, /^item 0: 58 left$/]);
     // Quiet for longer than the 2 s in which a frame has to be acknowledged: the example hears of what comes after it.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     const later = run('bash', ['-euo', 'pipefail', '-c', orderOfAnother()]);
-    await Promise.all([later, said(example, [/^item 0: 47 left$/])]);
+    await Promise.all([later, said(example, [/^item 0: 57 left$/])]);
     expect((await later).output).toContain('accepted');
   } finally {
     await stop(example);

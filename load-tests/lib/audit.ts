@@ -161,7 +161,7 @@ export async function gatherEvidence(gathering: Gathering): Promise<Evidence> {
   }
 }
 
-async function allOrders(api: ApiClient, livestreamId: string, token: string): Promise<OrderForOperator[]> {
+export async function allOrders(api: ApiClient, livestreamId: string, token: string): Promise<OrderForOperator[]> {
   const all: OrderForOperator[] = [];
   for (;;) {
     const before = all.at(-1)?.orderId;

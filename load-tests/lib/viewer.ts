@@ -30,6 +30,8 @@ export class LevelBook {
   readonly rows = new Map<number, ShownRow>();
   /** Messages that a correct server never sends, at most 20. */
   readonly violations: string[] = [];
+  /** Rows of frames that were older than what this client had: only a frame that a critical one has overtaken may bring them. */
+  older = 0;
   readonly #onRow: (row: ShownRow, before: ShownRow | undefined) => void;
 
   constructor(onRow: (row: ShownRow, before: ShownRow | undefined) => void = () => {}) {
@@ -40,7 +42,7 @@ export class LevelBook {
   frame(frame: Frame): boolean {
     if (frame.epoch < this.epoch) return true;
     if (frame.epoch > this.epoch) return false;
-    this.#merge(frame);
+    this.#merge(frame, true);
     return true;
   }
 
@@ -56,7 +58,8 @@ export class LevelBook {
       // Versions of another epoch say nothing here, so every row of this one is newer.
       for (const [index, row] of this.rows) this.rows.set(index, { ...row, version: -1 });
     }
-    this.#merge(snapshot);
+    // One picture may be shared by all who ask in one moment, and so be a little older than a frame that came meanwhile.
+    this.#merge(snapshot, false);
   }
 
   /** Behind what the server says everybody should have. */
@@ -64,11 +67,14 @@ export class LevelBook {
     return heartbeat.epoch > this.epoch || (heartbeat.epoch === this.epoch && heartbeat.upTo > this.upTo);
   }
 
-  #merge({ upTo, rows }: Frame): void {
+  #merge({ upTo, rows }: Frame, inOrder: boolean): void {
     for (const wireRow of rows) {
       const row = rowOf(wireRow);
       const known = this.rows.get(row.index);
-      if (known !== undefined && row.version < known.version) continue;
+      if (known !== undefined && row.version < known.version) {
+        if (inOrder) this.older += 1;
+        continue;
+      }
       if (known !== undefined && row.version === known.version) {
         if (row.shown !== known.shown)
           this.#violation(
@@ -104,6 +110,8 @@ export type ViewerOptions = {
   readonly now: () => number;
   /** Check every payload against the contract's schema; a room of hundreds of viewers lets one of them do it. */
   readonly strict: boolean;
+  /** Hears of every row that this client takes. */
+  readonly onRow?: (row: ShownRow, epoch: number) => void;
 };
 
 /** Frames between two acknowledgements of the frame number; also once a second while frames come. */
@@ -128,6 +136,7 @@ export class Viewer {
   private constructor(options: ViewerOptions) {
     this.#options = options;
     this.book = new LevelBook((row, before) => {
+      options.onRow?.(row, this.book.epoch);
       if (row.status !== 'sold_out' || before?.status === 'sold_out') return;
       const atMs = options.now();
       this.soldOutAtMs.set(row.index, { first: this.soldOutAtMs.get(row.index)?.first ?? atMs, last: atMs });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../../server/lib/clock.ts';
-import { RedisConnection } from '../../server/redis/redis-connection.ts';
+import { openRedis } from '../../server/redis/open-redis.ts';
+import type { RedisLink } from '../../server/redis/redis-link.ts';
 import { channelOf, keyNames, keysOf } from '../../server/stock/redis-engine/keys-of.ts';
 import { connectRedisEngine } from '../../server/stock/redis-engine/redis-engine.ts';
 import { requestText } from '../../server/stock/redis-engine/text.ts';
@@ -11,8 +12,9 @@ import { requestText } from '../../server/stock/redis-engine/text.ts';
  * round. Prints reserves per second of Redis' CPU.
  */
 const livestreamId = 'script';
+const place = keysOf(livestreamId).meta;
 const settings = { pendingLeaseMs: 2_500, keyTtlMs: 600_000 };
-const publishLine = "call('PUBLISH', channel, concat(rows, '\\n'))";
+const publishLine = "call(PUBLISH, channel, concat(rows, '\\n'))";
 
 const luaOf = (name: string): string =>
   readFileSync(new URL(`../../server/stock/redis-engine/lua/${name}.lua`, import.meta.url), 'utf8');
@@ -22,9 +24,9 @@ async function main([url = '', rounds = '3', calls = '5000']: readonly string[])
   const begun = await engine.begin(livestreamId);
   if (begun.kind === 'closed') await engine.load(livestreamId, begun.nonce, snapshot);
   const stopFollowing = await engine.follow(livestreamId, { change: () => {}, interrupted: () => {} });
-  const redis = new RedisConnection({ url });
+  const redis = openRedis({ url });
   await redis.ready(5_000);
-  const whole = `${luaOf('prelude')}\n${luaOf('reserve')}`;
+  const whole = `local PUBLISH = 'PUBLISH'\n${luaOf('prelude')}\n${luaOf('reserve')}`;
   const silent = whole.replace(publishLine, '');
   if (silent === whole) throw new Error('the script publishes in another way than this program knows');
   const measured: Record<'withPublish' | 'without' | 'inGroups', number[]> = {
@@ -75,19 +77,14 @@ function nextRequest(): string {
 }
 
 /** So many reserves a call, 100 calls under way at a time. */
-async function operationsPerCpuSecond(
-  redis: RedisConnection,
-  lua: string,
-  calls: number,
-  perCall = 1,
-): Promise<number> {
-  const sha = await redis.send((client) => client.script('LOAD', lua) as Promise<string>);
+async function operationsPerCpuSecond(redis: RedisLink, lua: string, calls: number, perCall = 1): Promise<number> {
+  const sha = await redis.send(place, (client) => client.script('LOAD', lua) as Promise<string>);
   const keys = keysOf(livestreamId);
   const names = keyNames.map((name) => keys[name]);
   const once = async (): Promise<void> => {
     const requests = Array.from({ length: perCall }, nextRequest).join('\n');
     const args = [Date.now(), channelOf(livestreamId), settings.pendingLeaseMs, settings.keyTtlMs, requests];
-    const reply = (await redis.send((client, identity) =>
+    const reply = (await redis.send(place, (client, identity) =>
       client.evalsha(sha, names.length, ...names, identity, ...args),
     )) as readonly string[];
     if (!reply[1]?.startsWith('reserved')) throw new Error(`the script refused: ${JSON.stringify(reply)}`);
@@ -97,8 +94,8 @@ async function operationsPerCpuSecond(
   return calls / ((await cpuSecondsOf(redis)) - before);
 }
 
-async function cpuSecondsOf(redis: RedisConnection): Promise<number> {
-  const info = await redis.send((client) => client.info('cpu'));
+async function cpuSecondsOf(redis: RedisLink): Promise<number> {
+  const info = await redis.send(place, (client) => client.info('cpu'));
   const of = (name: string): number => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]);
   return of('used_cpu_user') + of('used_cpu_sys');
 }

@@ -27,7 +27,17 @@ if (parameters.livestreamId !== null) {
   keepConnected({ livestreamId, audience, token, events, reload: () => location.reload() });
 }
 
+/** The heading is for readers of pages only: the picture has no room for it. */
 function Page() {
+  return (
+    <>
+      <h1 class="visually-hidden">{overlay.words.title}</h1>
+      <Content />
+    </>
+  );
+}
+
+function Content() {
   const { problem, followed, livestream, words } = useOverlay();
   if (problem.value !== null) {
     return (

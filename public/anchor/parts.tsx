@@ -3,6 +3,7 @@ import type { AlertTier } from '../../contract/alerts.ts';
 import type { ItemInfo } from '../../contract/livestreams.ts';
 import type { PaceCue } from '../../contract/pace.ts';
 import { timeOfDay } from '../lib/charts/ticks.ts';
+import { besideLabel } from '../lib/cue-text.ts';
 import { localeOf, textIn } from '../lib/languages.ts';
 import { useOverlay } from './store.ts';
 import { sellOutOf } from './times.ts';
@@ -51,7 +52,12 @@ export function Remaining({ item, small = false }: { item: ItemInfo; small?: boo
   }
   const text = status === 'scheduled' ? words.opensAt(timeOfDay(item.opensAtMs, false)) : words.status[status];
   return (
-    <p class={small ? 'left left-small' : 'left'} data-status={status} data-moment={soldOutNow}>
+    <p
+      class={small ? 'left left-small' : 'left'}
+      data-status={status}
+      data-units={String(level?.shown ?? '')}
+      data-moment={soldOutNow}
+    >
       <span class="stamp" style={{ minWidth: small ? `${width.toFixed(2)}ch` : 'auto' }}>
         {text}
       </span>
@@ -129,15 +135,15 @@ export function Cue({ withText = true }: { withText?: boolean }) {
   const overlay = useOverlay();
   const cue = overlay.pace.value?.cue;
   if (cue === undefined || overlay.audience.value === 'air') return null;
-  const text = textIn(overlay.parameters.language, cue.text);
   const label = overlay.words.cue[cue.cue];
+  const text = besideLabel(label, textIn(overlay.parameters.language, cue.text));
   return (
     <p class="cue" data-cue={cue.cue}>
       <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
         <path d={cueShapes[cue.cue]} />
       </svg>
       <span class="cue-label">{label}</span>
-      {withText && text !== label && <span class="cue-text">{text}</span>}
+      {withText && text !== '' && <span class="cue-text">{text}</span>}
     </p>
   );
 }

@@ -9,6 +9,15 @@ export function localStorageOf(from: { readonly localStorage: Storage }): Storag
   }
 }
 
+/** Of this tab; null where the browser forbids storage. */
+export function sessionStorageOf(from: { readonly sessionStorage: Storage }): Storage | null {
+  try {
+    return from.sessionStorage;
+  } catch {
+    return null;
+  }
+}
+
 /** A name of this browser for limits per device: random, says nothing about its owner; undefined where it could not be kept. */
 export function deviceIdOf(storage: Pick<Storage, 'getItem' | 'setItem'> | null): string | undefined {
   try {

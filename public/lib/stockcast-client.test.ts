@@ -238,6 +238,41 @@ describe('connection', () => {
   });
 });
 
+describe('a node that ends', () => {
+  test('[CU-13] the client goes at its own moment, resumes, and shows nothing of it', async () => {
+    start();
+    await join();
+    const shown = new Set<string>();
+    client.subscribe(({ connection }) => shown.add(connection.kind));
+    socket.push('server:moving', { inMs: 800 });
+    await vi.advanceTimersByTimeAsync(799);
+    expect(socket.connects).toBe(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(socket.connects).toBe(1);
+    expect(socket.of('livestream:join').at(-1)).toMatchObject({ resume: { epoch: 1, upTo: 10 } });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect([...shown].filter((kind) => kind !== 'live')).toEqual([]);
+  });
+
+  test('[CU-13] while it is between two nodes orders go over HTTP; a move that takes long is shown', async () => {
+    start();
+    await join();
+    const open = socket.open.bind(socket);
+    socket.open = () => undefined;
+    socket.push('server:moving', { inMs: 0 });
+    await vi.advanceTimersByTimeAsync(0);
+    expect([socket.connected, client.state.connection.kind]).toEqual([false, 'live']);
+    httpOrders.mockResolvedValue({ ok: true, value: { outcome: 'accepted', order, payUrl: '/pay/' } });
+    expect(await client.placeOrder([{ skuId: 'tea', quantity: 1 }])).toMatchObject({ kind: 'accepted' });
+    expect(socket.of('order:place')).toEqual([]);
+    await vi.advanceTimersByTimeAsync(2_700);
+    expect(client.state.connection.kind).toBe('reconnecting');
+    open();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(client.state.connection.kind).toBe('live');
+  });
+});
+
 describe('levels over the wire', () => {
   test('[VW-5] a heartbeat that is ahead leads to one resync from the resume point', async () => {
     start();

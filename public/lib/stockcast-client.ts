@@ -21,6 +21,9 @@ const tickMs = 200;
 const stoodStillMs = 3_000;
 const joinWithinMs = 8_000;
 const renewalsMax = 3;
+/** A move to another node takes a moment; longer than this, and the reader is told that the connection is away. */
+const quietMoveMs = 2_500;
+const moveInMsMax = 60_000;
 
 /**
  * Follows one livestream over one socket, for ever: joins, keeps the newest levels, acknowledges frames, asks for what it misses, comes
@@ -53,6 +56,9 @@ export class StockcastClient {
   #failures = 0;
   #comeBack: ReturnType<typeof setTimeout> | undefined;
   #ordersAskedAtMs = 0;
+  #move: ReturnType<typeof setTimeout> | undefined;
+  /** Until then a connection that is away is one that moves, and nobody is told. */
+  #quietUntilMs = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -67,7 +73,7 @@ export class StockcastClient {
       livestreamId: options.livestreamId,
       deviceId: options.deviceId,
       socket: this.#socket,
-      isLive: () => this.#state.connection.kind === 'live',
+      isLive: () => this.#state.connection.kind === 'live' && this.#socket.connected,
       api: this.#api,
       pending: new PendingOrders({
         storage: options.storage ?? storageHere(),
@@ -144,6 +150,7 @@ export class StockcastClient {
   close(): void {
     clearInterval(this.#ticker);
     clearTimeout(this.#comeBack);
+    clearTimeout(this.#move);
     this.#update({ connection: { kind: 'closed' } });
     this.#socket.disconnect();
     this.#listeners.clear();
@@ -158,7 +165,7 @@ export class StockcastClient {
       if (!socket.active) this.#turnedAway(isWireError(cause.data) ? cause.data : wireError('unavailable'));
     });
     socket.on('disconnect', () => {
-      if (this.#isOver()) return;
+      if (this.#isOver() || this.#moves()) return;
       this.#setAway();
       if (!socket.active) this.#turnedAway(wireError('unavailable'));
     });
@@ -167,6 +174,25 @@ export class StockcastClient {
     socket.on('stock:heartbeat', (heartbeat) => this.#takeHeartbeat(heartbeat));
     socket.on('livestream:changed', (livestream) => this.#takeLivestream(livestream));
     socket.on('order:changed', (order) => this.#book.put([order]));
+    socket.on('server:moving', ({ inMs }) => this.#moveIn(inMs));
+  }
+
+  /** This node ends soon, and each of its clients got a moment of its own to go to another one. */
+  #moveIn(inMs: number): void {
+    clearTimeout(this.#move);
+    this.#move = setTimeout(
+      () => {
+        if (this.#isOver() || !this.#socket.connected) return;
+        this.#quietUntilMs = this.#now() + quietMoveMs;
+        this.#socket.disconnect();
+        this.#socket.connect();
+      },
+      Math.min(inMs, moveInMsMax),
+    );
+  }
+
+  #moves(): boolean {
+    return this.#now() < this.#quietUntilMs;
   }
 
   async #join(): Promise<void> {
@@ -193,6 +219,7 @@ export class StockcastClient {
         return;
       }
       this.#failures = 0;
+      this.#quietUntilMs = 0;
       this.#takeLivestream(joined.data.livestream);
       this.#update({ buyerId: joined.data.buyerId });
       this.#setConnection('live');
@@ -299,6 +326,10 @@ export class StockcastClient {
     // What came meanwhile is read after this; a connection that is really dead is found out as any other.
     if (lateMs > stoodStillMs) this.#heardAtMs = Math.max(this.#heardAtMs, nowMs - staleAfterMs);
     this.#acknowledge(this.#acks.due(nowMs));
+    if (this.#quietUntilMs !== 0 && !this.#moves()) {
+      this.#quietUntilMs = 0;
+      this.#setAway();
+    }
     if (this.#state.connection.kind !== 'live') return;
     this.#judge();
     if (this.#resync.due((target) => this.#levels.isBehind(target), nowMs)) this.#askForRows();
@@ -348,6 +379,7 @@ export class StockcastClient {
   }
 
   #setAway(): void {
+    if (this.#moves()) return;
     this.#setConnection(this.#state.livestream === null ? 'connecting' : 'reconnecting');
   }
 

@@ -1,3 +1,4 @@
+import { besideLabel } from '../lib/cue-text.ts';
 import { textIn } from '../lib/languages.ts';
 import { formatRate } from './format.ts';
 import { useConsole } from './store.ts';
@@ -21,7 +22,7 @@ export function Highlights() {
     <div class="highlights">
       <div class="cue" data-cue={pace?.cue.cue ?? 'keep'}>
         <b>{words.cue[pace?.cue.cue ?? 'keep']}</b>
-        <span>{pace === null ? '—' : textIn(language, pace.cue.text)}</span>
+        <span>{pace === null ? '—' : besideLabel(words.cue[pace.cue.cue], textIn(language, pace.cue.text))}</span>
       </div>
       <Group title={words.wall.hot} skuIds={pace?.hot ?? []} noteOf={rate} />
       <Group title={words.wall.slow} skuIds={pace?.slow ?? []} noteOf={worth} />

@@ -5,6 +5,7 @@ import { DecisionForm } from './decision-form.tsx';
 import { formatCount, formatRate, formatSpan } from './format.ts';
 import { CloseIcon, TierBadge } from './icons.tsx';
 import { ItemChart } from './item-chart.tsx';
+import { MoveForm } from './move-form.tsx';
 import { Picture } from './picture.tsx';
 import { PlanForm } from './plan-form.tsx';
 import { SaleButton } from './sale-button.tsx';
@@ -59,6 +60,7 @@ export function ItemPanel() {
         <div class="panel-columns">
           <div class="panel-column">
             <AllotForm item={item} />
+            {item.sale !== 'ended' && <MoveForm item={item} />}
             {item.sale !== 'ended' && <OpenAt item={item} />}
           </div>
           <SaleForm item={item} />

@@ -3,8 +3,9 @@ import './operator.css';
 import './forms.css';
 import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { localStorageOf } from '../lib/browser-storage.ts';
+import { localStorageOf, sessionStorageOf } from '../lib/browser-storage.ts';
 import { keepLanguage, languageAtStart } from '../lib/languages.ts';
+import { reloadForNewVersion } from '../lib/new-version.ts';
 import { connect } from '../lib/stockcast-client.ts';
 import { App } from './app.tsx';
 import { LiveEvents } from './live-events.ts';
@@ -44,6 +45,7 @@ async function open(): Promise<void> {
 function watch(livestreamId: string): void {
   const events = new LiveEvents();
   const client = connect({ url: '', livestreamId, lane: 'operators', openSocket: events.openSocket });
+  reloadForNewVersion({ client, storage: sessionStorageOf(window), reload: () => location.reload() });
   const { admin: isAdmin } = remembered(storage);
   const sound = createAlertSound(storage);
   const console = createConsole({ client, events, api, livestreamId, isAdmin, language, sound });

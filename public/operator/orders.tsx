@@ -6,24 +6,26 @@ import { SelectField, TextField } from './fields.tsx';
 import { isId } from './form-values.ts';
 import { formatCount } from './format.ts';
 import { OrderRow } from './order-row.tsx';
+import { Refunds } from './refunds.tsx';
 import { useConsole } from './store.ts';
 
 const pageSize = 50;
-type Asked = { readonly state: OrderState | 'any'; readonly buyerId: string };
+const isWrong = (id: string): boolean => id !== '' && !isId(id);
+type Asked = { readonly state: OrderState | 'any'; readonly orderId: string; readonly buyerId: string };
 
 /** Orders of the livestream, newest first; refunds that are due stand above them. */
 export function Orders() {
   const console = useConsole();
   const words = console.words.value.orders;
   const state = useSignal<Asked['state']>('any');
-  const buyer = useSignal('');
+  const [order, buyer] = [useSignal(''), useSignal('')];
   const list = useOrderList();
   useEffect(() => {
-    void list.ask({ state: state.peek(), buyerId: buyer.peek().trim() });
+    void list.ask({ state: state.peek(), orderId: '', buyerId: '' });
     // Asked for once, and then by the form.
   }, []);
-  const buyerId = buyer.value.trim();
-  const unusable = buyerId !== '' && !isId(buyerId);
+  const [orderId, buyerId] = [order.value.trim(), buyer.value.trim()];
+  const unusable = isWrong(orderId) || isWrong(buyerId);
   const orders = list.orders.value;
   const units = orders.reduce((sum, order) => sum + order.lines.reduce((all, line) => all + line.quantity, 0), 0);
   const totalMinor = orders.reduce((sum, order) => sum + order.totalMinor, 0);
@@ -31,11 +33,12 @@ export function Orders() {
   return (
     <section class="sheet">
       <RefundsDue />
+      <Refunds />
       <form
         class="tools"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!unusable) void list.ask({ state: state.value, buyerId });
+          if (!unusable) void list.ask({ state: state.value, orderId, buyerId });
         }}
       >
         <SelectField
@@ -44,10 +47,17 @@ export function Orders() {
           options={{ any: words.anyState, ...words.state }}
           onPick={(next) => {
             state.value = next;
-            if (!unusable) void list.ask({ state: next, buyerId });
+            if (!unusable) void list.ask({ state: next, orderId, buyerId });
           }}
         />
-        <TextField label={words.buyer} value={buyer} type="search" invalid={unusable} />
+        <TextField
+          label={words.orderId}
+          value={order}
+          type="search"
+          placeholder={words.orderIdHint}
+          invalid={isWrong(orderId)}
+        />
+        <TextField label={words.buyer} value={buyer} type="search" invalid={isWrong(buyerId)} />
         <button type="submit" class="small-button" aria-disabled={unusable}>
           {words.search}
         </button>
@@ -72,12 +82,12 @@ export function Orders() {
 function useOrderList() {
   const console = useConsole();
   const orders = useSignal<readonly OrderForOperator[]>([]);
-  const asked = useSignal<Asked>({ state: 'any', buyerId: '' });
+  const asked = useSignal<Asked>({ state: 'any', orderId: '', buyerId: '' });
   const more = useSignal(false);
   const action = useAction();
   const load = async (before: string | undefined): Promise<readonly OrderForOperator[] | null> => {
-    const { state, buyerId } = asked.value;
-    const query = { state: state === 'any' ? undefined : state, buyerId, before, limit: pageSize };
+    const { state, orderId, buyerId } = asked.value;
+    const query = { state: state === 'any' ? undefined : state, orderId, buyerId, before, limit: pageSize };
     const { api, livestreamId } = console;
     const answer = await action.run(() => api('listOrders', { livestreamId }, { query }));
     if (answer === null) return null;
@@ -113,7 +123,7 @@ function RefundsDue() {
   const action = useAction();
   const look = async (): Promise<void> => {
     const { api, livestreamId } = console;
-    const query = { state: 'refund_due', limit: 200 } as const;
+    const query = { refundDue: 'true', limit: 200 } as const;
     const answer = await action.run(() => api('listOrders', { livestreamId }, { query }));
     if (answer !== null) due.value = answer.orders;
   };
@@ -136,12 +146,7 @@ function RefundsDue() {
     <section class="due" aria-label={words.state.refund_due}>
       <h2>{words.refundDue(count)}</h2>
       <p>{words.refundDueText}</p>
-      <OrderTable
-        orders={orders}
-        onChanged={({ orderId, state }) => {
-          if (state !== 'refund_due') due.value = orders.filter((order) => order.orderId !== orderId);
-        }}
-      />
+      <OrderTable orders={orders} onChanged={() => void look()} />
     </section>
   );
 }

@@ -2,6 +2,38 @@ import type { Words } from './words.ts';
 import type { zhManage } from './words-zh-manage.ts';
 
 export const enManage: Pick<Words, keyof typeof zhManage> = {
+  move: {
+    title: 'Move units',
+    from: 'From',
+    to: 'To',
+    livestream: 'This livestream',
+    unallotted: 'Unallotted stock',
+    quantity: 'Units',
+    most: (units) => `At most ${units}; held and sold units stay`,
+    reasonDefault: 'Moved between pools',
+    submit: 'Move',
+    moved: (units) => `${units} units moved`,
+    changes: 'Changes of this stock',
+    noChanges: 'No changes yet.',
+    route: (from, to) => `${from} → ${to}`,
+  },
+  refunds: {
+    title: 'Refunds',
+    urgent: (count) => `Refunds that need somebody: ${count}`,
+    others: (count) => `Refunds under way and done: ${count}`,
+    state: 'Progress',
+    states: {
+      pending: 'Asking the provider',
+      delivered: 'Provider took it over',
+      completed: 'Money is back',
+      failed: 'Failed',
+      manual: 'To be paid by hand',
+      settled: 'Paid by hand',
+    },
+    nextAttempt: (attempts, time) => `${attempts} attempts, next at ${time}`,
+    retry: 'Ask again',
+    settle: 'Paid by hand',
+  },
   signIn: {
     title: 'Sign in to the console',
     text: 'The console is opened by an access link. Ask an admin for one, or run on the server:',

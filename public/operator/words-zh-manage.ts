@@ -2,6 +2,38 @@ import type { ErrorCode } from '../../contract/errors.ts';
 
 /** Sentences of making a livestream, of people, of signing in, and what to do about errors. */
 export const zhManage = {
+  move: {
+    title: '调拨库存',
+    from: '从',
+    to: '到',
+    livestream: '本直播间',
+    unallotted: '未分配库存',
+    quantity: '件数',
+    most: (units: string) => `最多可调出 ${units} 件；占用与已售不动`,
+    reasonDefault: '调拨',
+    submit: '调拨',
+    moved: (units: string) => `已调拨 ${units} 件`,
+    changes: '库存变更记录',
+    noChanges: '还没有变更。',
+    route: (from: string, to: string) => `${from} → ${to}`,
+  },
+  refunds: {
+    title: '退款进度',
+    urgent: (count: number) => `${count} 笔退款需要人工处理`,
+    others: (count: number) => `退款进度（${count} 笔）`,
+    state: '进度',
+    states: {
+      pending: '通知支付渠道中',
+      delivered: '支付渠道已受理',
+      completed: '已退回',
+      failed: '失败',
+      manual: '待人工退款',
+      settled: '已人工退款',
+    },
+    nextAttempt: (attempts: number, time: string) => `已尝试 ${attempts} 次，下次 ${time}`,
+    retry: '重新通知',
+    settle: '已人工退款',
+  },
   signIn: {
     title: '登录控制台',
     text: '控制台用访问链接登录。请向管理员索取链接，或在服务器上运行：',

@@ -34,9 +34,12 @@ export function BuyBox({ item, pinned }: { item: ItemInfo; pinned: boolean }) {
         </p>
       )}
       <div class="buy-row">
-        {(canBuy || status === 'scheduled') && (
-          <Stepper quantity={quantity} most={most} onChange={(next) => (wanted.value = next)} />
-        )}
+        <Stepper
+          quantity={quantity}
+          most={most}
+          isUsed={canBuy || status === 'scheduled'}
+          onChange={(next) => (wanted.value = next)}
+        />
         <button
           type="button"
           class={`button button-buy ${status === 'scheduled' ? 'button-opens' : ''}`}
@@ -68,10 +71,21 @@ function ButtonText({ status, limitReached, item }: { status: ShownStatus; limit
   }
 }
 
-function Stepper({ quantity, most, onChange }: { quantity: number; most: number; onChange: (next: number) => void }) {
+/** Keeps its place while nobody can use it: the button beside it must not move under a thumb when an item sells out. */
+function Stepper({
+  quantity,
+  most,
+  isUsed,
+  onChange,
+}: {
+  quantity: number;
+  most: number;
+  isUsed: boolean;
+  onChange: (next: number) => void;
+}) {
   const words = useViewer().words.value;
   return (
-    <div class="stepper" role="group" aria-label={words.quantity}>
+    <div class={isUsed ? 'stepper' : 'stepper stepper-unused'} role="group" aria-label={words.quantity}>
       <button
         type="button"
         aria-label={words.less}

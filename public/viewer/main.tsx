@@ -2,9 +2,10 @@ import '../lib/tokens.css';
 import './viewer.css';
 import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { deviceIdOf, hadSession, localStorageOf, noteSession } from '../lib/browser-storage.ts';
+import { deviceIdOf, hadSession, localStorageOf, noteSession, sessionStorageOf } from '../lib/browser-storage.ts';
 import { createHttpApi } from '../lib/http-api.ts';
 import { keepLanguage, languageAtStart } from '../lib/languages.ts';
+import { reloadForNewVersion } from '../lib/new-version.ts';
 import { ensureSession, type SessionOutcome, takeToken } from '../lib/session.ts';
 import { connect } from '../lib/stockcast-client.ts';
 import { App } from './app.tsx';
@@ -60,6 +61,7 @@ function watch(livestreamId: string, session: SessionOutcome, linkExpired: boole
   if (session.kind === 'watch_only') viewer.notice.value = viewer.words.peek().cannotOrder;
   if (linkExpired) viewer.notice.value = viewer.words.peek().linkExpired;
   announceChanges(viewer);
+  reloadForNewVersion({ client, storage: sessionStorageOf(window), reload: () => location.reload() });
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') client.wake();
   });

@@ -13,7 +13,11 @@ export type Config = {
   /** null: the embedded database under `dataDir`. */
   readonly databaseUrl: string | null;
   readonly sessionSecret: string | null;
+  /** Keys of channels' secrets at rest, newest first; empty: the session secret's. */
+  readonly channelSecretsKeys: readonly string[];
   readonly paymentWebhookSecret: string | null;
+  /** Where refunds are asked for; null: the simulated provider of a demo, else nowhere. */
+  readonly refundWebhookUrl: string | null;
   /** null: `/metrics` answers on loopback only. */
   readonly metricsToken: string | null;
   /** Keys of Web Push; null: made under `dataDir`. Both or none. */
@@ -42,6 +46,9 @@ export type Config = {
   readonly ordersPerBuyerPerMinute: number;
   /** With `{orderId}` in it; null: the simulated payment page, or none. */
   readonly paymentPageUrl: string | null;
+  /** Of `npm run cluster`; null: one for each core. */
+  readonly workers: number | null;
+  readonly drainNoticeMs: number;
   readonly shutdownGraceMs: number;
   /** Demo livestream, simulated payment, access links at start. */
   readonly demo: boolean;
@@ -84,7 +91,9 @@ function configOf(set: z.output<typeof Environment>): Config {
     redisUrl: set.REDIS_URL ?? null,
     databaseUrl: set.DATABASE_URL ?? null,
     sessionSecret: set.SESSION_SECRET ?? null,
+    channelSecretsKeys: Object.freeze(set.CHANNEL_SECRETS_KEY),
     paymentWebhookSecret: set.PAYMENT_WEBHOOK_SECRET ?? null,
+    refundWebhookUrl: set.REFUND_WEBHOOK_URL ?? null,
     metricsToken: set.METRICS_TOKEN ?? null,
     vapidPublicKey: set.VAPID_PUBLIC_KEY ?? null,
     vapidPrivateKey: set.VAPID_PRIVATE_KEY ?? null,
@@ -107,6 +116,8 @@ function configOf(set: z.output<typeof Environment>): Config {
     sessionsPerIpPerMinute: set.SESSIONS_PER_IP_PER_MINUTE,
     ordersPerBuyerPerMinute: set.ORDERS_PER_BUYER_PER_MINUTE,
     paymentPageUrl: set.PAYMENT_PAGE_URL ?? null,
+    workers: set.WORKERS ?? null,
+    drainNoticeMs: set.DRAIN_NOTICE_MS,
     shutdownGraceMs: set.SHUTDOWN_GRACE_MS,
     demo: set.DEMO ?? !production,
   };

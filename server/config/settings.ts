@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Text } from '../../contract/primitives.ts';
+import { parseRedisUrl } from '../redis/redis-target.ts';
 
 type About = Text & { readonly fallback: string; readonly example?: string };
 
@@ -21,6 +22,12 @@ function whole(options: { min: number; max: number; fallback: number } & Text) {
 
 const urlWith = (protocols: readonly string[], what: string) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), what);
+
+/** Single server, cluster or sentinels; docs/redis.md describes each. */
+const redisUrl = z.string().superRefine((text, context) => {
+  const parsed = parseRedisUrl(text);
+  if (parsed.kind === 'mistake') context.addIssue({ code: 'custom', message: parsed.message });
+});
 
 const isOrigin = (text: string): boolean =>
   URL.canParse(text) && /^https?:\/\/[^/]+$/.test(text) && new URL(text).origin === text;
@@ -101,9 +108,9 @@ export const Environment = z.object({
       example: 'postgresql://stockcast:password@127.0.0.1:5432/stockcast',
     },
   ),
-  REDIS_URL: about(urlWith(['redis:', 'rediss:'], 'a URL like redis://127.0.0.1:6379').optional(), {
-    zh: 'Redis 连接；未设置时库存闸口在进程内',
-    en: 'Redis; without it the stock gate runs in the process',
+  REDIS_URL: about(redisUrl.optional(), {
+    zh: 'Redis 或 Valkey 连接：单机 redis://，集群 redis+cluster://h1:7000,h2:7000，哨兵 redis+sentinel://h1:26379,h2:26379/mymaster；TLS 用 rediss。未设置时库存闸口在进程内',
+    en: 'Redis or Valkey: one server, redis+cluster://h1:7000,h2:7000 or redis+sentinel://h1:26379,h2:26379/mymaster; rediss for TLS (docs/redis.md). Without it the stock gate runs in the process',
     fallback: 'in-process gate',
     example: 'redis://127.0.0.1:6379',
   }),
@@ -113,6 +120,19 @@ export const Environment = z.object({
     fallback: 'made under DATA_DIR',
     example: '(node -p "crypto.randomBytes(32).toString(\'base64url\')")',
   }),
+  CHANNEL_SECRETS_KEY: about(
+    z
+      .string()
+      .transform((text) => text.split(',').map((each) => each.trim()))
+      .pipe(z.array(z.string().min(32, 'at least 32 characters each')).max(5))
+      .default([]),
+    {
+      zh: '加密通知渠道密钥（AES-256-GCM），至少 32 个字符；轮换时写“新,旧”：第一个加密，其余只用于解密',
+      en: 'Encrypts the secrets of notification channels, at least 32 characters; “new,old” to change it: the first encrypts, the others only decrypt',
+      fallback: 'SESSION_SECRET',
+      example: '(node -p "crypto.randomBytes(32).toString(\'base64url\')")',
+    },
+  ),
   PAYMENT_WEBHOOK_SECRET: about(webhookSecret.optional(), {
     zh: '支付回调签名密钥（Standard Webhooks，whsec_ 开头）；生产环境必填',
     en: 'Checks payment callbacks (Standard Webhooks, begins with whsec_); required in production',
@@ -130,6 +150,12 @@ export const Environment = z.object({
       example: 'https://pay.shop.example/checkout?order={orderId}',
     },
   ),
+  REFUND_WEBHOOK_URL: about(urlWith(['https:', 'http:'], 'a URL like https://pay.shop.example/refunds').optional(), {
+    zh: '支付渠道接收退款请求的地址（用 PAYMENT_WEBHOOK_SECRET 签名）；未设置时退款由人工完成',
+    en: 'Where the payment provider takes refunds, signed with PAYMENT_WEBHOOK_SECRET; without it people pay them back',
+    fallback: 'simulated provider in the demo, else none',
+    example: 'https://pay.shop.example/refunds',
+  }),
   METRICS_TOKEN: about(z.string().min(16, 'at least 16 characters').optional(), {
     zh: '从其他机器读取 /metrics 所需的 Bearer 令牌；未设置时仅限本机',
     en: 'Bearer token for /metrics from other machines; without it loopback only',
@@ -274,12 +300,33 @@ export const Environment = z.object({
     zh: '单个 IP 每分钟可领取的会话数',
     en: 'Sessions that one address may open in a minute',
   }),
+  WORKERS: about(
+    z
+      .string()
+      .regex(/^\d+$/, 'a whole number from 1 to 64')
+      .transform(Number)
+      .pipe(z.int().min(1, 'at least 1').max(64, 'at most 64'))
+      .optional(),
+    {
+      zh: 'npm run cluster 启动的工作进程数',
+      en: 'Worker processes of npm run cluster',
+      fallback: 'one for each core',
+      example: '4',
+    },
+  ),
+  DRAIN_NOTICE_MS: whole({
+    min: 0,
+    max: 120_000,
+    fallback: 0,
+    zh: '停机前 /readyz 先返回 503 的时间（毫秒），让负载均衡停止分发新请求',
+    en: 'How long /readyz says 503 before a stop begins, in ms: time for a load balancer to notice',
+  }),
   SHUTDOWN_GRACE_MS: whole({
     min: 0,
     max: 60_000,
     fallback: 8_000,
-    zh: '停机时等待在途订单的最长时间（毫秒）',
-    en: 'How long a stop waits for orders under way, in ms',
+    zh: '停机时迁移客户端、等待在途订单的最长时间（毫秒）',
+    en: 'How long a stop may take to move its clients and to finish orders under way, in ms',
   }),
 });
 

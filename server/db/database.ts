@@ -121,9 +121,10 @@ async function connect(
     // The embedded database cannot stop a statement by itself; whoever waits for it stops waiting.
     query_timeout: 30_000,
     ...connection,
-    // The embedded database is one session: with one connection, a transaction has it to itself, and the pool is the queue.
+    // The embedded database is one session: with one connection, a transaction has it to itself, and the pool is the queue. What waits in
+    // it waits for statements, not for a network: a start on a machine that is busy with other things ended after 5 s.
     max: kind === 'pglite' ? 1 : (options.connectionsMax ?? 10),
-    connectionTimeoutMillis: options.connectTimeoutMs ?? (kind === 'pglite' ? 5_000 : 2_000),
+    connectionTimeoutMillis: options.connectTimeoutMs ?? (kind === 'pglite' ? 15_000 : 2_000),
     idleTimeoutMillis: kind === 'pglite' ? 0 : 60_000,
   };
   const pool = new GuardedPool(settings, { isAway: () => pulse?.state === 'away', waitingMax });

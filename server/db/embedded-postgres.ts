@@ -15,12 +15,14 @@ export type EmbeddedPostgres = {
   close(): Promise<void>;
 };
 
+const severalProcesses = 'Several processes need PostgreSQL: set DATABASE_URL, or run npm run cluster.';
+
 /** Starts PGlite in a worker thread, behind a socket of its own. `folder` null: in memory. `onLost`: the worker died by itself. */
 export async function startEmbeddedPostgres(
   folder: string | null,
   onLost: (error: Error) => void,
 ): Promise<EmbeddedPostgres> {
-  const unlock = folder === null ? () => undefined : await lockFolder(folder);
+  const unlock = folder === null ? () => undefined : await lockFolder(folder, severalProcesses);
   const socket = makeSocketFolder(folder);
   const settings: PgliteSettings = {
     folder: folder === null ? null : join(folder, 'database'),

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CannotStart } from '../lib/cannot-start.ts';
+import { processStart } from '../lib/process-start.ts';
 
 /** Another running process uses the folder. */
 export class FolderInUse extends CannotStart {
@@ -20,18 +20,18 @@ const silenceMaxMs = 15_000;
 /**
  * One process at a time may use a folder: two embedded databases on the same files destroy them. The lock is a file that names its
  * holder by process id *and* start time, so that a killed holder's id given to another program does not count. A stale lock is taken
- * over. Returns how to give it back; rejects with `FolderInUse`.
+ * over. Returns how to give it back; rejects with `FolderInUse`, whose sentence ends with `advice`.
  */
-export async function lockFolder(folder: string): Promise<() => void> {
+export async function lockFolder(folder: string, advice = ''): Promise<() => void> {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'server.lock');
   const own: Holder = {
     token: randomUUID(),
     pid: process.pid,
-    startedAt: startOf(process.pid) ?? '',
+    startedAt: processStart(process.pid) ?? '',
     host: hostname(),
   };
-  if (!tryCreate(file, own)) await takeOver(file, own, folder);
+  if (!tryCreate(file, own)) await takeOver(file, own, { folder, advice });
 
   // Tells machines that share the folder that this holder lives.
   const beat = setInterval(() => {
@@ -49,11 +49,15 @@ export async function lockFolder(folder: string): Promise<() => void> {
   };
 }
 
-async function takeOver(file: string, own: Holder, folder: string): Promise<void> {
+async function takeOver(
+  file: string,
+  own: Holder,
+  { folder, advice }: { readonly folder: string; readonly advice: string },
+): Promise<void> {
   const holder = read(file);
   const inUse = new FolderInUse(
     `Another Stockcast process${holder === null ? '' : ` (process ${holder.pid} on ${holder.host})`} is using ${folder}. ` +
-      'Stop it first, or give this one a folder of its own with DATA_DIR. Several processes need PostgreSQL: set DATABASE_URL.',
+      `Stop it first, or give this one a folder of its own with DATA_DIR. ${advice}`.trim(),
   );
   if (isAlive(file, holder)) throw inUse;
   // Renaming is atomic: of several starters that found the same stale lock, one gets it. A starter that comes so late that it grabs
@@ -93,8 +97,8 @@ function read(file: string): Holder | null {
 
 function isAlive(file: string, holder: Holder | null): boolean {
   if (holder === null || holder.host !== hostname()) return silenceMs(file) < (holder === null ? 1_000 : silenceMaxMs);
-  if (holder.pid === process.pid) return holder.startedAt === (startOf(process.pid) ?? '');
-  const startedAt = startOf(holder.pid);
+  if (holder.pid === process.pid) return holder.startedAt === (processStart(process.pid) ?? '');
+  const startedAt = processStart(holder.pid);
   return startedAt !== null && startedAt === holder.startedAt;
 }
 
@@ -103,24 +107,5 @@ function silenceMs(file: string): number {
     return Date.now() - statSync(file).mtimeMs;
   } catch {
     return Number.POSITIVE_INFINITY;
-  }
-}
-
-/** Something that differs between a process and a later one with the same id; null: no such process. */
-function startOf(pid: number): string | null {
-  try {
-    // Linux: boot id, and the start in clock ticks since boot (field 22; the second field may hold spaces and brackets).
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${start}`;
-  } catch {
-    if (process.platform === 'linux') return null;
-  }
-  try {
-    process.kill(pid, 0);
-    if (process.platform === 'win32') return 'running';
-    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? 'running' : null;
   }
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineScript } from '../redis/define-script.ts';
-import type { RedisConnection } from '../redis/redis-connection.ts';
+import type { RedisLink } from '../redis/redis-link.ts';
 import { PRESENCE_FRESH_MS, type Presence } from './presence.ts';
 
 const presenceScript = defineScript({
@@ -14,13 +14,9 @@ const presenceScript = defineScript({
 const presenceKeyOf = (livestreamId: string): string => `sc:{${livestreamId}}:presence`;
 
 /** Presence over all nodes that share a Redis. Both methods reject with `RedisUnavailable`. */
-export function redisPresence({ connection, nodeId }: { connection: RedisConnection; nodeId: string }): Presence {
+export function redisPresence({ link, nodeId }: { link: RedisLink; nodeId: string }): Presence {
   const run = (livestreamId: string, count: number): Promise<number> =>
-    presenceScript.run(
-      connection,
-      { presence: presenceKeyOf(livestreamId) },
-      { nodeId, count, freshMs: PRESENCE_FRESH_MS },
-    );
+    presenceScript.run(link, { presence: presenceKeyOf(livestreamId) }, { nodeId, count, freshMs: PRESENCE_FRESH_MS });
   return {
     async report(livestreamId, count) {
       await run(livestreamId, count);

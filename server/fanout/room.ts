@@ -37,7 +37,10 @@ export type RoomParts = {
   readonly presence: Presence;
   readonly writer: LevelWriter;
   readonly loop: SliceLoop;
+  /** Durations: should not be set back. */
   readonly clock: Clock;
+  /** What clients are told the time is; default: `clock`. */
+  readonly wallClock?: Clock;
   readonly timers: Timers;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -103,7 +106,7 @@ export class Room {
         infoRev: () => this.info.infoRev,
         certain: () => this.#watch.state === 'answers' && !this.#watch.view.behind,
         encoder,
-        status: () => ({ serverNowMs: clock.now(), viewers: this.viewers, stale: this.stale }),
+        status: () => ({ serverNowMs: this.#nowForClients(), viewers: this.viewers, stale: this.stale }),
       });
     this.#rows = { full: roomRows(fullEncoder), viewers: roomRows(viewerEncoder()) };
     const flusher = (rows: RoomRows, rank: 0 | 1, windowMsMin: number): LaneFlusher =>
@@ -280,6 +283,10 @@ export class Room {
     this.#touch();
   }
 
+  #nowForClients(): number {
+    return (this.#parts.wallClock ?? this.#parts.clock).now();
+  }
+
   #tellHealth(): void {
     if (this.#closed || this.stale === this.#toldStale) return;
     this.#toldStale = this.stale;
@@ -292,7 +299,7 @@ export class Room {
       livestreamId: this.livestreamId,
       epoch: Math.max(0, epoch),
       upTo: version,
-      serverNowMs: this.#parts.clock.now(),
+      serverNowMs: this.#nowForClients(),
       viewers: this.viewers,
       stale: this.stale,
     };

@@ -17,6 +17,7 @@ export type HttpDeps = Omit<ApiDeps, 'publicUrl'> & {
   readonly readiness: Readiness;
   readonly log: Log;
   readonly nextRequestId: () => string;
+  readonly metricsText?: (() => Promise<string>) | undefined;
   /** Built pages (`dist/public`) and the demo's pictures (`public/assets/demo`). */
   readonly folders: { readonly pages: string; readonly demoAssets: string };
   /** What only a demo has: the simulated payment, the replay. Answers JSON. */
@@ -30,15 +31,15 @@ export function createHttpApp(deps: HttpDeps): Express {
   app.disable('x-powered-by');
   app.set('trust proxy', config.trustProxy);
   app.set('etag', false);
-  app.use(requestIds(deps));
+  app.use(requestIds(deps), closeWhenDraining(deps.readiness));
 
   const json = jsonAnswers(config.allowedOrigins);
   app.use(['/healthz', '/readyz', '/metrics'], json);
-  app.use(operationsRoutes({ readiness: deps.readiness, metrics: deps.metrics, metricsToken: config.metricsToken }));
+  app.use(operationsRoutes({ ...deps, metricsToken: config.metricsToken }));
 
   for (const { path, router } of extras) app.use(path, json, router);
   const documents = apiDocuments({ publicUrl: config.publicUrl });
-  app.use('/api', json, closeWhenDraining(deps.readiness));
+  app.use('/api', json);
   app.use(API_PREFIX, compression({ threshold: 2_048, filter: onlyReads }), documents.json);
   app.use(API_PREFIX, createApiRouter({ ...deps, publicUrl: config.publicUrl }));
   app.use('/api', () => {

@@ -190,6 +190,41 @@ describeWithDatabases('managing over HTTP', ({ database }) => {
     expect((await engine.read(livestreamId))?.items).toMatchObject([{ skuId }, { skuId: other, available: 2 }]);
   });
 
+  test('[LS-26][LS-31] what was moved is at the gate before the answer, and a repeated request answers the same', async () => {
+    const [skuId, livestreamId] = [await shop.sku('moved', 50), await shop.livestream('moved', 'live')];
+    await shop.add(livestreamId, skuId, 10);
+    await openGate(livestreamId);
+    const at = `${server.url}/api/v1/livestreams/${livestreamId}/items/${skuId}`;
+    const operator = { authorization: `Bearer ${await server.issue({ role: 'operator', livestreamId })}` };
+    const move = {
+      transferId: 'transfer-1',
+      from: { kind: 'unallotted' },
+      to: { kind: 'livestream' },
+      quantity: 7,
+      reason: 'more',
+    };
+    const first = await sendJson(`${at}/transfers`, move, operator);
+    expect([first.status, bodyOf(first).transfer]).toEqual([
+      200,
+      expect.objectContaining({ toBefore: 10, toAfter: 17, actor: `operator@${livestreamId}` }),
+    ]);
+    expect((await engine.read(livestreamId))?.items).toMatchObject([{ skuId, allotted: 17, available: 17 }]);
+    const again = await sendJson(`${at}/transfers`, move, operator);
+    expect(bodyOf(again).transfer).toEqual(bodyOf(first).transfer);
+    const pools = await send(`${at}/pools`, { headers: operator });
+    expect(bodyOf(pools).pools).toMatchObject({ unallotted: 33, livestream: { allotted: 17, movable: 17 } });
+    const codes = [
+      { ...move, quantity: 8 },
+      { ...move, transferId: 'transfer-2', to: { kind: 'unallotted' } },
+      { ...move, transferId: 'transfer-3', quantity: 0 },
+      { ...move, transferId: 'short' },
+      { ...move, transferId: 'transfer-4', from: { kind: 'channel', channelId: 'nobody' } },
+    ].map(async (body) => bodyOf(await sendJson(`${at}/transfers`, body, operator)).error.code);
+    expect(await Promise.all(codes)).toEqual(['conflict', 'bad_request', 'bad_request', 'bad_request', 'not_found']);
+    const stranger = { authorization: `Bearer ${await server.issue({ role: 'operator', livestreamId: 'another' })}` };
+    expect((await sendJson(`${at}/transfers`, move, stranger)).status).toBe(403);
+  });
+
   test('[LS-27] levels are the gate’s, else rebuilding, else the ledger’s where no gate will come', async () => {
     const skuId = await shop.sku('levels', 50);
     const livestreamId = await shop.livestream('levels');

@@ -69,7 +69,9 @@ function livestreamHandlers(
   };
 }
 
-function itemHandlers(deps: ManagementDeps): Handlers<'addItem' | 'changeItem' | 'changeSale' | 'allotItem'> {
+function itemHandlers(
+  deps: ManagementDeps,
+): Handlers<'addItem' | 'changeItem' | 'changeSale' | 'allotItem' | 'getItemPools' | 'moveUnits'> {
   const { catalogue } = deps;
   return {
     addItem: async ({ params, body, grant }) =>
@@ -80,6 +82,13 @@ function itemHandlers(deps: ManagementDeps): Handlers<'addItem' | 'changeItem' |
       finish(deps, await catalogue.changeSale(params.livestreamId, params.skuId, body, actorOf(grant))),
     allotItem: async ({ params: { livestreamId, skuId }, body: { allotted, reason }, grant }) =>
       finish(deps, await catalogue.allotItem(livestreamId, skuId, allotted, actorOf(grant), reason)),
+    getItemPools: async ({ params }) => ({
+      pools: permitted(await catalogue.poolsOf(params.livestreamId, params.skuId)).pools,
+    }),
+    async moveUnits({ params, body, grant }) {
+      const outcome = permitted(await catalogue.moveUnits(params.livestreamId, params.skuId, body, actorOf(grant)));
+      return { ...(await finish(deps, outcome)), transfer: outcome.transfer };
+    },
   };
 }
 

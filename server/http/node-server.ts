@@ -78,10 +78,15 @@ export function listen(server: Server, port: number, host: string): Promise<numb
   });
 }
 
-/** Accepts nothing new, lets requests under way finish for `graceMs`, then cuts what is left. */
-export async function closeServer(server: Server, graceMs: number): Promise<void> {
+/** Accepts nothing new and closes kept-alive connections that rest. Resolves when the last connection is gone. */
+export function stopAccepting(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
+  return closed;
+}
+
+/** Accepts nothing new, lets requests under way finish for `graceMs`, then cuts what is left. `closed`: of a stop that has begun already. */
+export async function closeServer(server: Server, graceMs: number, closed = stopAccepting(server)): Promise<void> {
   const timer = new AbortController();
   const late = wait(graceMs, undefined, { signal: timer.signal }).then(
     () => server.closeAllConnections(),

@@ -8,9 +8,11 @@ import { HttpError } from './request.ts';
 export function operationsRoutes(deps: {
   readonly readiness: Readiness;
   readonly metrics: Metrics;
+  /** The text of `/metrics`, where it is more than this process's own. */
+  readonly metricsText?: (() => Promise<string>) | undefined;
   readonly metricsToken: string | null;
 }): Router {
-  const { readiness, metrics, metricsToken } = deps;
+  const { readiness, metrics, metricsToken, metricsText = () => metrics.registry.metrics() } = deps;
   const router = express.Router();
   router.get('/healthz', (_req, res) => {
     res.json({ status: 'alive' });
@@ -21,7 +23,7 @@ export function operationsRoutes(deps: {
   });
   router.get('/metrics', async (req, res) => {
     if (!mayReadMetrics(req, metricsToken)) throw new HttpError('unauthorized', { message: closed });
-    res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    res.type(metrics.registry.contentType).send(await metricsText());
   });
   return router;
 }

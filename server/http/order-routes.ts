@@ -18,12 +18,14 @@ export function orderHandlers({ orders }: { readonly orders: OrderService }): Or
       return { orders: [...(await orders.ordersOf(params.livestreamId, buyerOf(grant).buyerId))] };
     },
     async listOrders({ params, query }) {
-      const { state, buyerId, before, limit } = query;
+      const { orderId, state, buyerId, refundDue, before, limit } = query;
       const filter = {
         livestreamId: params.livestreamId,
         limit,
+        ...(orderId === undefined ? {} : { orderId }),
         ...(state === undefined ? {} : { state }),
         ...(buyerId === undefined ? {} : { buyerId }),
+        ...(refundDue === undefined ? {} : { refundDue: true }),
         ...(before === undefined ? {} : { before }),
       };
       return { orders: [...(await orders.list(filter))] };
@@ -39,7 +41,7 @@ export function orderHandlers({ orders }: { readonly orders: OrderService }): Or
     },
     async refundOrder({ params, body, grant }) {
       const { livestreamId, orderId } = params;
-      return doneOrRefused(await orders.refund(livestreamId, orderId, actorOf(grant), body.reason));
+      return doneOrRefused(await orders.refund(livestreamId, orderId, actorOf(grant), body.reason, body.paymentId));
     },
   };
 }

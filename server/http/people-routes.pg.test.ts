@@ -12,7 +12,7 @@ import { createAcknowledgeTokens } from '../notify/acknowledge-token.ts';
 import { createSettingsCheck } from '../notify/channel-settings.ts';
 import { createNotifier, type RunningNotifier } from '../notify/create-notifier.ts';
 import { createGuardedRequest } from '../notify/guarded-request.ts';
-import { type Provider, silentLog, startProvider } from '../notify/notify-test-kit.ts';
+import { type Provider, silentLog, startProvider, testSeal } from '../notify/notify-test-kit.ts';
 import { createPeopleDirectory } from '../notify/people-directory.ts';
 import { createSenders } from '../notify/senders.ts';
 import { createUsedLinks } from '../notify/used-links.ts';
@@ -36,7 +36,7 @@ describeWithDatabases('people and channels over HTTP', ({ database }) => {
     robot = await startProvider({ body: '{"errcode":0}' });
     const privateHosts = ['127.0.0.1'];
     const request = createGuardedRequest({ privateHosts });
-    const directory = createPeopleDirectory({ prisma, clock });
+    const directory = createPeopleDirectory({ prisma, clock, seal: testSeal, onUnreadable: () => {} });
     vapid = await resolveVapidKeys(parseConfig({ DATA_DIR: newFolder() }));
     const tokens = createAcknowledgeTokens({ key: deriveKey(testSecret, 'acknowledge-link'), clock });
     notifier = createNotifier({
@@ -102,10 +102,12 @@ describeWithDatabases('people and channels over HTTP', ({ database }) => {
     });
     expect(bodyOf(again).channel).toMatchObject({ name: '新名字', settings: { keyword: '库存' } });
     const row = await database().prisma.notificationChannel.findUniqueOrThrow({ where: { id: 'group' } });
-    expect(row.settings).toMatchObject({
-      secret: 'SEC0123456789abcdef',
-      url: expect.stringContaining('0123456789abcdef'),
-    });
+    const stored = row.settings as Record<string, string>;
+    expect(JSON.stringify(stored)).not.toContain('0123456789abcdef');
+    expect(testSeal.open('notification-channel/group/secret', stored['secret'] ?? '')?.secret).toBe(
+      'SEC0123456789abcdef',
+    );
+    expect(testSeal.open('notification-channel/group/url', stored['url'] ?? '')?.secret).toContain('0123456789abcdef');
     const changed = await post('/notification-channels', {
       ...dingtalk(),
       settings: { ...settings, secret: 'SECanother0123456789' },

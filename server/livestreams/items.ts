@@ -10,7 +10,7 @@ import { refusals } from './refusals.ts';
 import { inTransaction, lockItem, lockLivestream, lockSku, type Tx, writeEntries } from './transaction.ts';
 
 type Items = Pick<LivestreamCatalogue, 'addItem' | 'changeItem' | 'changeSale' | 'allotItem'>;
-type Actor = { readonly livestreamId: string; readonly skuId: string; readonly actor: string };
+export type Actor = { readonly livestreamId: string; readonly skuId: string; readonly actor: string };
 
 /** Positions travel in every frame, as 0…9,999. */
 const ITEMS_MAX = 10_000;
@@ -167,7 +167,7 @@ async function allotItem(
 }
 
 /** Locks an item, then its livestream, of a livestream that has not ended. */
-async function lockForChange(tx: Tx, { livestreamId, skuId }: Actor) {
+export async function lockForChange(tx: Tx, { livestreamId, skuId }: Actor) {
   await lockItem(tx, livestreamId, skuId);
   const livestream = await lockLivestream(tx, livestreamId);
   if (livestream === null) return refusals.noLivestream(livestreamId);
@@ -177,7 +177,7 @@ async function lockForChange(tx: Tx, { livestreamId, skuId }: Actor) {
   return { item, state: livestream.state };
 }
 
-async function updateItem(
+export async function updateItem(
   tx: Tx,
   { livestreamId, skuId }: Actor,
   data: Parameters<Tx['livestreamItem']['update']>[0]['data'],

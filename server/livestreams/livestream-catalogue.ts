@@ -10,6 +10,7 @@ import type {
   LivestreamInfo,
   LivestreamState,
 } from '../../contract/livestreams.ts';
+import type { ItemPools, MoveUnits, StockTransfer } from '../../contract/pools.ts';
 import type { ItemDefinition } from '../stock/stock-engine.ts';
 
 /** Every way in which managing can be refused; `message` is for people, the code is stable. */
@@ -109,6 +110,18 @@ export type LivestreamCatalogue = {
     actor: string,
     reason: string,
   ): Promise<Managed | ManageRefusal>;
+  /**
+   * Units from one pool to another in one transaction: both sides absolute, the total unchanged, nothing held or sold touched. Idempotent
+   * by transferId.
+   */
+  moveUnits(
+    livestreamId: string,
+    skuId: string,
+    move: MoveUnits,
+    actor: string,
+  ): Promise<(Managed & { readonly transfer: StockTransfer }) | ManageRefusal>;
+  /** One moment's picture of the pools around an item, with what changed lately. */
+  poolsOf(livestreamId: string, skuId: string): Promise<{ kind: 'done'; pools: ItemPools } | ManageRefusal>;
   pin(livestreamId: string, skuId: string | null, actor: string): Promise<Managed | ManageRefusal>;
 
   info(livestreamId: string): Promise<LivestreamInfo | null>;

@@ -21,6 +21,8 @@ type Livestreams = Omit<
   | 'changeItem'
   | 'changeSale'
   | 'allotItem'
+  | 'moveUnits'
+  | 'poolsOf'
 >;
 
 /** The life of a livestream, from draft to archive, and its public description. */

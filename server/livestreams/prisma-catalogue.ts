@@ -4,6 +4,7 @@ import { createItems } from './items.ts';
 import type { LivestreamCatalogue } from './livestream-catalogue.ts';
 import { createLivestreams } from './livestreams.ts';
 import { createSupply } from './supply.ts';
+import { createTransfers } from './transfers.ts';
 
 /**
  * The catalogue over a real PostgreSQL server or over PGlite. Rules LS-n are in `docs/spec/livestreams.md`. Rejects only with what
@@ -16,5 +17,10 @@ export function createPrismaCatalogue({
   readonly prisma: PrismaClient;
   readonly clock: Clock;
 }): LivestreamCatalogue {
-  return { ...createSupply(prisma), ...createItems(prisma), ...createLivestreams(prisma, clock) };
+  return {
+    ...createSupply(prisma),
+    ...createItems(prisma),
+    ...createTransfers(prisma),
+    ...createLivestreams(prisma, clock),
+  };
 }

@@ -111,6 +111,19 @@ export const refusals = {
       `这样可售只剩 ${left} 件，而已分配 ${allotted} 件，请先减少分配`,
       `This would leave ${left} sellable units, but ${allotted} are allotted; lower the allotments first.`,
     ),
+  fewerToMove: (from: string, fromEn: string, most: number) =>
+    refuse(
+      'conflict',
+      `${from}最多可调出 ${most} 件：待付款与已售的不能动`,
+      `At most ${most} units can leave ${fromEn}: those that are held or sold stay.`,
+    ),
+  poolTooLarge: (most: number) => refuse('conflict', `一个库存池最多 ${most} 件`, `A pool has at most ${most} units.`),
+  transferIdUsed: (transferId: string) =>
+    refuse(
+      'conflict',
+      `调拨编号 ${transferId} 已用于另一次调拨`,
+      `Transfer ${transferId} was something else; use a new id.`,
+    ),
   saleIdUsed: (saleId: string) =>
     refuse(
       'conflict',

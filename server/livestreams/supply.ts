@@ -3,7 +3,7 @@ import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { LivestreamCatalogue, ManageRefusal, SkuStock } from './livestream-catalogue.ts';
 import { checkSellable, reclaimRefunded, unitsOf } from './pools.ts';
 import { refusals } from './refusals.ts';
-import { databaseErrorOf, inTransaction, lockSku, type Tx, writeEntries } from './transaction.ts';
+import { databaseErrorOf, inTransaction, lockChannelPool, lockSku, type Tx, writeEntries } from './transaction.ts';
 
 type Supply = Pick<
   LivestreamCatalogue,
@@ -127,9 +127,7 @@ async function allotChannel(
   if (!(await lockSku(tx, skuId))) return refusals.noSku(skuId);
   if ((await tx.channel.findUnique({ where: { id: channelId } })) === null) return refusals.noChannel(channelId);
   await reclaimRefunded(tx, skuId, null, actor);
-  // A sale of this channel must not fall between the check and the change.
-  await tx.$queryRaw`
-    SELECT 1 AS one FROM channel_pools WHERE channel_id = ${channelId} AND sku_id = ${skuId} FOR UPDATE`;
+  await lockChannelPool(tx, channelId, skuId);
   const where = { channelId_skuId: { channelId, skuId } };
   const before = (await tx.channelPool.findUnique({ where })) ?? { allotted: 0, sold: 0 };
   if (allotted < before.sold) return refusals.allotmentTooSmall(before.sold, 0, before.sold);

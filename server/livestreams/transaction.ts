@@ -31,7 +31,8 @@ export function databaseErrorOf(error: unknown): 'write_conflict' | 'unique_viol
 }
 
 /*
- * Locks, in this order everywhere: SKUs by id → items by (livestream_id, sku_id) → livestream. The ledger locks items, then orders.
+ * Locks, in this order everywhere: SKUs by id → items by (livestream_id, sku_id) → livestream → channel pools. The ledger locks items,
+ * then orders.
  * NO KEY UPDATE on SKUs and livestreams: an insert of an order or an item takes KEY SHARE on them and must not wait for a manager.
  */
 
@@ -44,6 +45,12 @@ export async function lockSku(tx: Tx, skuId: string): Promise<boolean> {
 export async function lockItem(tx: Tx, livestreamId: string, skuId: string): Promise<void> {
   await tx.$queryRaw`
     SELECT 1 AS one FROM livestream_items WHERE livestream_id = ${livestreamId} AND sku_id = ${skuId} FOR UPDATE`;
+}
+
+/** A sale of the channel must not fall between a check of its pool and the change. */
+export async function lockChannelPool(tx: Tx, channelId: string, skuId: string): Promise<void> {
+  await tx.$queryRaw`
+    SELECT 1 AS one FROM channel_pools WHERE channel_id = ${channelId} AND sku_id = ${skuId} FOR UPDATE`;
 }
 
 export async function lockItems(tx: Tx, livestreamId: string): Promise<void> {
@@ -65,6 +72,8 @@ export type UnitMove = {
     | 'RESERVE'
     | 'UNRESERVE'
     | 'ALLOT'
+    | 'TRANSFER_OUT'
+    | 'TRANSFER_IN'
     | 'OPEN'
     | 'STOP'
     | 'RESUME'
@@ -78,6 +87,9 @@ export type UnitMove = {
   readonly livestreamId?: string;
   readonly channelId?: string;
   readonly warehouseId?: string;
+  /** What the move is a part of. */
+  readonly refType?: 'transfer';
+  readonly refId?: string;
 };
 
 /** Appends to the stock ledger; a move that moves nothing leaves no entry. */

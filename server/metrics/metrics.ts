@@ -4,9 +4,13 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 const fastBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
-/** Everything that `/metrics` shows; names end in their unit. One registry per server, so that tests can run several. */
-export function createMetrics() {
+/**
+ * Everything that `/metrics` shows; names end in their unit. One registry per server, so that tests can run several. `labels` stand on every
+ * value: which of several processes it is of.
+ */
+export function createMetrics(labels: Readonly<Record<string, string>> = {}) {
   const registry = new Registry();
+  registry.setDefaultLabels(labels);
   collectDefaultMetrics({ register: registry, prefix: 'stockcast_' });
   const registers = [registry];
   return {
@@ -83,6 +87,12 @@ export function createMetrics() {
       name: 'stockcast_gate_rebuilds_total',
       help: 'Rebuilds of a gate from the ledger',
       labelNames: ['reason'] as const,
+      registers,
+    }),
+    refunds: new Gauge({
+      name: 'stockcast_refund_requests',
+      help: 'Refunds that the payment provider has not taken over, by state',
+      labelNames: ['state'] as const,
       registers,
     }),
     refundDue: new Gauge({ name: 'stockcast_refund_due_orders', help: 'Orders whose money has to go back', registers }),

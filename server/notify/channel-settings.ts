@@ -8,7 +8,7 @@ export type SettingsOutcome =
   | { readonly kind: 'unusable'; readonly issues: readonly { readonly path: string; readonly message: string }[] };
 
 /** Settings that are written and never read back. A robot's address is a secret: its token stands in it. */
-const secrets: Record<ChannelKind, readonly string[]> = {
+export const secretFields: Record<ChannelKind, readonly string[]> = {
   dingtalk: ['url', 'secret'],
   feishu: ['url', 'secret'],
   wecom: ['url'],
@@ -137,11 +137,16 @@ export function createSettingsCheck(deps: Hosts): (kind: ChannelKind, settings: 
 const dots = '••••••••';
 
 /** Enough to tell one secret from another, not enough to use it. */
-const mask = (value: string): string => (value.length >= 16 ? dots + value.slice(-4) : dots);
+/** The end of a long random token tells robots apart; of a password nothing is shown. */
+const mask = (name: string, value: string): string =>
+  value.length >= 16 && name !== 'password' ? dots + value.slice(-4) : dots;
 
 export function maskSettings(kind: ChannelKind, settings: Settings): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [name, secrets[kind].includes(name) ? mask(value) : value]),
+    Object.entries(settings).map(([name, value]) => [
+      name,
+      secretFields[kind].includes(name) ? mask(name, value) : value,
+    ]),
   );
 }
 
@@ -150,7 +155,7 @@ export function unmaskSettings(kind: ChannelKind, settings: Settings, stored: Se
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]) => {
       const known = stored[name];
-      const isMasked = secrets[kind].includes(name) && known !== undefined && value === mask(known);
+      const isMasked = secretFields[kind].includes(name) && known !== undefined && value === mask(name, known);
       return [name, isMasked ? known : value];
     }),
   );

@@ -14,6 +14,7 @@ import {
   type Provider,
   silentLog,
   startProvider,
+  testSeal,
 } from './notify-test-kit.ts';
 import { createPeopleDirectory, type PeopleDirectory } from './people-directory.ts';
 import { createSenders } from './senders.ts';
@@ -41,7 +42,7 @@ describeWithDatabases('notifier', ({ database }) => {
     await prisma.notificationChannel.deleteMany();
     await prisma.pushSubscription.deleteMany();
     time = manualTime();
-    directory = createPeopleDirectory({ prisma, clock: time.clock });
+    directory = createPeopleDirectory({ prisma, clock: time.clock, seal: testSeal, onUnreadable: () => {} });
     [robot, other] = [await startProvider(ok), await startProvider(ok)];
     running = [];
   });

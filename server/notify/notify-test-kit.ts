@@ -3,8 +3,12 @@ import { createServer as createNetServer, type Socket } from 'node:net';
 import type { Alert, AlertTier } from '../../contract/alerts.ts';
 import type { Notice, NoticeLine } from './notice.ts';
 import type { AlertMessage } from './notifier.ts';
+import { createSecretSeal } from './secret-seal.ts';
 
 /** What tests of notifications share: providers on local ports, notices, and time that moves when it is told to. */
+
+/** Seals what tests store, as an installation's key does. */
+export const testSeal = createSecretSeal([new Uint8Array(32).fill(7)]);
 
 export type Received = { method: string; path: string; headers: IncomingHttpHeaders; body: string; bytes: Buffer };
 export type Played = { status?: number; headers?: Record<string, string>; body?: string; delayMs?: number };

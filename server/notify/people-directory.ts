@@ -1,8 +1,9 @@
-import type { AlertTier, ChannelKind, NotificationChannel, Person, Supplier } from '../../contract/alerts.ts';
+import type { NotificationChannel, Person, Supplier } from '../../contract/alerts.ts';
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Settings } from './channel-settings.ts';
+import { createChannelStore } from './channel-store.ts';
 import type { Subscription, Subscriptions } from './channels/web-push.ts';
+import type { SecretSeal } from './secret-seal.ts';
 
 /** Everything that routing a message needs, of one moment. */
 export type Directory = {
@@ -41,15 +42,21 @@ export const webPushChannelId = 'web-push';
 const subscriptionsMax = 200;
 const maxAgeMs = 3_000;
 
-export function createPeopleDirectory(deps: { readonly prisma: PrismaClient; readonly clock: Clock }): PeopleDirectory {
+export function createPeopleDirectory(deps: {
+  readonly prisma: PrismaClient;
+  readonly clock: Clock;
+  readonly seal: SecretSeal;
+  readonly onUnreadable: (channelId: string) => void;
+}): PeopleDirectory {
   const { prisma, clock } = deps;
+  const stored = createChannelStore(deps);
   let known: Directory | undefined;
   let reading: Promise<Directory> | undefined;
 
   async function read(): Promise<Directory> {
     const [people, channels, onCall, push] = await Promise.all([
       prisma.person.findMany(),
-      prisma.notificationChannel.findMany({ orderBy: { createdAt: 'asc' } }),
+      stored.all(),
       prisma.onCall.findMany({ orderBy: { position: 'asc' } }),
       prisma.pushSubscription.groupBy({ by: ['livestreamId'] }),
     ]);
@@ -58,7 +65,7 @@ export function createPeopleDirectory(deps: { readonly prisma: PrismaClient; rea
       order.set(livestreamId, [...(order.get(livestreamId) ?? []), personId]);
     return {
       people: new Map(people.map((row) => [row.id, personOf(row)])),
-      channels: new Map(channels.map((row) => [row.id, channelOf(row)])),
+      channels: new Map(channels.map((channel) => [channel.channelId, channel])),
       onCall: order,
       pushLivestreams: new Set(push.map(({ livestreamId }) => livestreamId)),
       readAtMs: clock.now(),
@@ -84,7 +91,7 @@ export function createPeopleDirectory(deps: { readonly prisma: PrismaClient; rea
   return {
     current,
     ...peopleWriter(prisma, changed),
-    ...channelWriter(prisma, changed),
+    ...channelWriter(prisma, stored, changed),
     ...supplierStore(prisma),
     ...subscriptionStore(prisma, clock, changed),
   };
@@ -143,24 +150,16 @@ const isConflict = (error: unknown): boolean =>
 
 function channelWriter(
   prisma: PrismaClient,
+  stored: ReturnType<typeof createChannelStore>,
   changed: () => void,
 ): Pick<PeopleDirectory, 'putChannel' | 'findChannel' | 'disableChannel'> {
   return {
-    async putChannel({ channelId, kind, name, enabled, minTier, settings }) {
-      // Whoever saves has changed something: a mute from before must not hold back what was repaired.
-      const data = { kind, name, enabled, minTier, settings, throttledUntil: null };
-      const row = await prisma.notificationChannel.upsert({
-        where: { id: channelId },
-        create: { id: channelId, ...data },
-        update: data,
-      });
+    async putChannel(channel) {
+      const saved = await stored.put(channel);
       changed();
-      return channelOf(row);
+      return saved;
     },
-    async findChannel(channelId) {
-      const row = await prisma.notificationChannel.findUnique({ where: { id: channelId } });
-      return row === null ? null : channelOf(row);
-    },
+    findChannel: (channelId) => stored.find(channelId),
     async disableChannel(channelId) {
       await prisma.notificationChannel.updateMany({ where: { id: channelId }, data: { enabled: false } });
       changed();
@@ -248,23 +247,4 @@ function personOf(row: {
   channelIds: string[];
 }): Person {
   return { personId: row.id, name: row.name, phone: row.phone, email: row.email, channelIds: row.channelIds };
-}
-
-/** The columns hold what was checked when it was saved. */
-function channelOf(row: {
-  id: string;
-  kind: string;
-  name: string;
-  enabled: boolean;
-  minTier: string;
-  settings: unknown;
-}): NotificationChannel {
-  return {
-    channelId: row.id,
-    kind: row.kind as ChannelKind,
-    name: row.name,
-    enabled: row.enabled,
-    minTier: row.minTier as AlertTier,
-    settings: { ...(row.settings as Settings) },
-  };
 }

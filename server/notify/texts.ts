@@ -47,7 +47,7 @@ export function numbersOf({ basis, facts }: Pick<NoticeLine, 'basis' | 'facts'>)
   const under =
     line === undefined || basis !== 'coverage'
       ? []
-      : [{ zh: `备货线 ${round(line)}${factor}`, en: `coverage line ${round(line)}${factor}` }];
+      : [{ zh: `覆盖线 ${round(line)}${factor}`, en: `coverage line ${round(line)}${factor}` }];
   const gone = basis === 'sold_out' ? [{ zh: '已售罄', en: 'sold out' }] : [];
   const parts = basis === 'coverage' ? [...left, ...under, ...used] : [...gone, ...used, ...left];
   return { zh: parts.map(({ zh }) => zh).join('，'), en: parts.map(({ en }) => en).join(', ') };

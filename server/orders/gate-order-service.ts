@@ -18,8 +18,8 @@ type Deps = Omit<PlaceDeps, 'ledger' | 'follower'> & {
   readonly onOrderChanged: (order: LedgerOrder) => void;
   /** Puts items at the gate after units came back; never rejects (the tail repeats it). */
   readonly takeOver: (livestreamId: string, items: readonly ItemDefinition[]) => Promise<void>;
-  /** Tells the payment provider to send money back. */
-  readonly refundPayment: (payment: { paymentId: string; amountMinor: number; currency: string }) => Promise<void>;
+  /** Requests to the payment provider have been written; must not throw. */
+  readonly onRefunded: () => void;
   readonly metrics: Pick<Metrics, 'orders'>;
   readonly admission: Admission;
   /** By buyer, over both rims. */
@@ -85,8 +85,8 @@ export class GateOrderService implements OrderService {
     return orUnavailable(() => this.#cancel(livestreamId, orderId, buyerId, actor));
   }
 
-  refund(livestreamId: string, orderId: string, actor: string, reason: string): Promise<OrderOutcome> {
-    return orUnavailable(() => this.#refund(livestreamId, orderId, actor, reason));
+  refund(...refund: Parameters<OrderService['refund']>): Promise<OrderOutcome> {
+    return orUnavailable(() => this.#refund(...refund));
   }
 
   async #cancel(livestreamId: string, orderId: string, buyerId: string | null, actor: string): Promise<OrderOutcome> {
@@ -103,15 +103,17 @@ export class GateOrderService implements OrderService {
     return { kind: 'done', order: wireOrder(cancelled.order) };
   }
 
-  async #refund(livestreamId: string, orderId: string, actor: string, reason: string): Promise<OrderOutcome> {
+  async #refund(
+    ...[livestreamId, orderId, actor, reason, paymentId]: Parameters<OrderService['refund']>
+  ): Promise<OrderOutcome> {
     const order = await this.#visible(livestreamId, orderId, null);
     if (order === null) return { kind: 'refused', error: wireError('route_not_found') };
-    const refund = await this.#deps.ledger.refund(orderId, actor, reason);
+    const refund = await this.#deps.ledger.refund(orderId, actor, reason, paymentId);
     // A payment of a wrong amount can go back while its order waits for the right one.
     if (refund === null || (refund.order.state !== 'refunded' && refund.refunded.length === 0)) {
       return { kind: 'refused', error: notRefundable(refund?.order ?? order) };
     }
-    await Promise.all(refund.refunded.map((payment) => this.#deps.refundPayment(payment)));
+    if (refund.refunded.length > 0) this.#deps.onRefunded();
     if (refund.items.length > 0) await this.#deps.takeOver(livestreamId, refund.items);
     this.#deps.onOrderChanged(refund.order);
     return { kind: 'done', order: wireOrder(refund.order) };

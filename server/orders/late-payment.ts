@@ -5,7 +5,7 @@ import { GateUnavailable } from '../stock/stock-engine.ts';
 import type { GateFollower } from './gate-follower.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import type { LedgerOrder, OrderLedger, PayOutcome, PayRequest } from './order-ledger.ts';
-import { LedgerRefused } from './order-ledger.ts';
+import { LedgerRefused, LedgerUnknown } from './order-ledger.ts';
 import type { ReserveBatcher } from './reserve-batcher.ts';
 import { GateOverloaded } from './reserve-batcher.ts';
 
@@ -71,7 +71,10 @@ async function attemptLate(deps: LatePaymentDeps, request: PayRequest, order: Le
     return { kind: 'final', payment: paid };
   }
   await deps.follower.release(livestreamId, { rid, unbind: true });
-  return paid.kind === 'final' ? { kind: 'final', payment: paid } : { kind: 'again' };
+  if (paid.kind !== 'final') return { kind: 'again' };
+  // The place that these units had taken over is the first attempt's again: with the order it goes.
+  if (paid.transition !== null) await deps.follower.release(livestreamId, { rid: order.orderId, unbind: false });
+  return { kind: 'final', payment: paid };
 }
 
 async function reserveLate(deps: LatePaymentDeps, rid: string, order: LedgerOrder): Promise<ReserveOutcome | null> {
@@ -95,7 +98,12 @@ async function reserveLate(deps: LatePaymentDeps, rid: string, order: LedgerOrde
 }
 
 async function refundDue(deps: LatePaymentDeps, request: PayRequest, order: LedgerOrder): Promise<Attempt> {
-  const outcome = await deps.ledger.markRefundDue(request);
+  const outcome = await deps.ledger.markRefundDue(request).catch((error: unknown) => {
+    // Done or not: the callback is repeated, and its payment id has one answer.
+    if (error instanceof LedgerRefused || error instanceof LedgerUnknown) return null;
+    throw error;
+  });
+  if (outcome === null) return unavailable;
   if (outcome.kind !== 'final') return { kind: 'again' };
   // A placed order gives its place and its count towards the limits back.
   if (outcome.transition !== null) {

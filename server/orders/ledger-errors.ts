@@ -22,7 +22,8 @@ export function ledgerErrorOf(error: unknown): LedgerRefused | LedgerUnknown {
   const neverSent =
     kind === 'DatabaseNotReachable' ||
     kind === 'TlsConnectionError' ||
-    message === 'timeout exceeded when trying to connect';
+    message === 'timeout exceeded when trying to connect' ||
+    message === 'Connection terminated due to connection timeout';
   if (neverSent) return new LedgerRefused(`The database cannot be reached: ${message}`, { cause: error });
   if (sqlState === null || /^(08|57P0[1245]|XX)/.test(sqlState)) {
     return new LedgerUnknown(`Nobody knows whether this was committed: ${message}`, { cause: error });

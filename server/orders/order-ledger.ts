@@ -115,8 +115,12 @@ export type OrderLedger = {
   /** For operators: newest first, keyset pagination by the last orderId of the page before. */
   orders(filter: {
     livestreamId: string;
+    /** The whole id, or its beginning. */
+    orderId?: string;
     state?: OrderState;
     buyerId?: string;
+    /** Only orders with a payment that waits for its way back. */
+    refundDue?: boolean;
     before?: string;
     limit: number;
   }): Promise<readonly OrderForOperator[]>;
@@ -146,12 +150,14 @@ export type OrderLedger = {
 
   /**
    * refund_due → refunded, or paid → refunded with its units sellable again (`returned + n`, pool rev + 1: the items to put at the gate).
-   * Marks the order's payments refunded and returns which: the provider has to be told.
+   * Marks the order's payments refunded, returns which, and leaves a request to the provider for each in the same transaction.
+   * `paymentId`: only this payment, which has no units; an order that has others keeps its state.
    */
   refund(
     orderId: string,
     actor: string,
     reason: string,
+    paymentId?: string | null,
   ): Promise<{
     order: LedgerOrder;
     refunded: readonly { paymentId: string; amountMinor: number; currency: string }[];

@@ -31,6 +31,8 @@ type Deps = {
   readonly wait: (ms: number) => Promise<void>;
   readonly log: Logger;
   readonly payUrlOf: (order: Order) => string;
+  /** The payment provider has to be asked for money; must not throw. */
+  readonly onRefunded: () => void;
   readonly limits: {
     readonly ledgerQueueMax: number;
     readonly ordersInFlightMax: number;
@@ -43,6 +45,8 @@ type Deps = {
   readonly timers?: Timers;
   readonly intervals?: OrderJobIntervals;
   readonly newRid?: (nowMs: number) => string;
+  /** How often the event loop's lateness is looked at. */
+  readonly beatMs?: number;
 };
 
 /** What goes on failing while gate or ledger is away is told once in this time. */
@@ -54,8 +58,7 @@ const ledgerPatienceMs = 1_500;
 /** Buyers whose rate is remembered. */
 const buyersMax = 50_000;
 
-/** How often the event loop's lateness is looked at. */
-const beatMs = 20;
+const usualBeatMs = 20;
 
 export type OrderPath = {
   readonly orders: OrderService;
@@ -156,8 +159,7 @@ export function startOrderPath(deps: Deps): OrderPath {
     clock,
     onOrderChanged,
     takeOver: (livestreamId, items) => takeOver(livestreamId, { items, infoRev: 0 }),
-    // A provider's refund API is called here once there is one; until then operators see the refund in the order's payments.
-    refundPayment: async (payment) => log.info({ payment }, 'refund handed to the payment provider'),
+    onRefunded: deps.onRefunded,
     metrics,
     admission,
     buyerRate: createRateLimiter({
@@ -170,7 +172,7 @@ export function startOrderPath(deps: Deps): OrderPath {
     chance: deps.chance,
   });
 
-  const stopBeat = watchLateness(admission, clock, timers);
+  const stopBeat = watchLateness(admission, { clock, timers, beatMs: deps.beatMs ?? usualBeatMs });
 
   return {
     orders,
@@ -195,7 +197,10 @@ export function startOrderPath(deps: Deps): OrderPath {
 }
 
 /** Tells how late the event loop is: its timers wait there as requests do. */
-function watchLateness(admission: Admission, clock: Clock, timers: Pick<Timers, 'after'>): () => void {
+function watchLateness(
+  admission: Admission,
+  { clock, timers, beatMs }: { clock: Clock; timers: Pick<Timers, 'after'>; beatMs: number },
+): () => void {
   let cancel: (() => void) | null = null;
   const beat = () => {
     const dueAtMs = clock.now() + beatMs;

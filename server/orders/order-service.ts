@@ -29,7 +29,14 @@ export type OrderService = {
   place(livestreamId: string, buyer: Buyer, order: PlaceOrder): Promise<PlaceOutcome>;
   /** By the order's buyer (`buyerId`), or by an operator (`null`). An order of another livestream or buyer is `route_not_found`. */
   cancel(livestreamId: string, orderId: string, buyerId: string | null, actor: string): Promise<OrderOutcome>;
-  refund(livestreamId: string, orderId: string, actor: string, reason: string): Promise<OrderOutcome>;
+  /** `paymentId`: only this payment, which has no units; the order keeps its state if it has others. */
+  refund(
+    livestreamId: string,
+    orderId: string,
+    actor: string,
+    reason: string,
+    paymentId?: string | null,
+  ): Promise<OrderOutcome>;
   /** The callback's signature has been checked by the rim. */
   pay(
     payment: PaymentCallback['data'],
@@ -37,8 +44,11 @@ export type OrderService = {
   ordersOf(livestreamId: string, buyerId: string): Promise<readonly Order[]>;
   list(filter: {
     livestreamId: string;
+    /** The whole id, or its beginning. */
+    orderId?: string;
     state?: OrderState;
     buyerId?: string;
+    refundDue?: boolean;
     before?: string;
     limit: number;
   }): Promise<readonly OrderForOperator[]>;

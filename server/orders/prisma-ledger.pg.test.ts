@@ -92,6 +92,22 @@ describeWithDatabases('append and resolve', ({ database }) => {
     ]);
   });
 
+  test('[CO-17] orders are found by their id or its beginning, whatever characters are in it', async () => {
+    const id = await makeLivestream(prisma(), { tea: 20 });
+    const rids = ['a.b_1', 'a.b_12', 'axb_13', 'a.b-14', 'a.c'].map((name) => `${id}.${name}`);
+    for (const rid of rids) await commitOrder(ledger(), newOrder(id, { tea: 1 }, { rid, key: `buyer/${rid}` }));
+    const found = async (orderId: string) =>
+      (await ledger().orders({ livestreamId: id, orderId: `${id}.${orderId}`, limit: 10 }))
+        .map((order) => order.orderId.slice(id.length + 1))
+        .sort();
+    expect(await found('a.b_1')).toEqual(['a.b_1', 'a.b_12']);
+    expect(await found('a.b')).toEqual(['a.b-14', 'a.b_1', 'a.b_12']);
+    expect(await found('a.b_12')).toEqual(['a.b_12']);
+    expect(await found('b')).toEqual([]);
+    const other = await makeLivestream(prisma(), { tea: 1 });
+    expect(await ledger().orders({ livestreamId: other, orderId: `${id}.a`, limit: 10 })).toEqual([]);
+  });
+
   test('[OL-11] an order of several items takes all of its units or none', async () => {
     const id = await makeLivestream(prisma(), { tea: 5, mug: 1 });
     expect(

@@ -97,9 +97,9 @@ export function createPrismaLedger({ prisma, random = Math.random, onFailure = (
       (await list<LedgerOrder>(Prisma.sql`SELECT stockcast_expire_due(${limit}::int) AS json`)).map((order) =>
         transitionOf(order),
       ),
-    refund: (orderId, actor, reason) =>
+    refund: (orderId, actor, reason, paymentId = null) =>
       ask<NonNullable<Awaited<ReturnType<OrderLedger['refund']>>>>(
-        Prisma.sql`SELECT stockcast_refund(${orderId}, ${actor}, ${reason}) AS json`,
+        Prisma.sql`SELECT stockcast_refund(${orderId}, ${actor}, ${reason}, ${paymentId}) AS json`,
       ),
 
     recentResolutions: (livestreamId, withinMs) =>
@@ -180,8 +180,15 @@ const ordersWhere = (condition: Prisma.Sql, limit: number): Prisma.Sql => Prisma
 function ordersForOperators(filter: Parameters<OrderLedger['orders']>[0]): Prisma.Sql {
   const conditions = [
     Prisma.sql`o.livestream_id = ${filter.livestreamId} AND o.state <> 'void' AND o.reacquires IS NULL`,
+    // By code points, as the index: everything that begins so, and characters in it mean nothing more.
+    ...(filter.orderId === undefined
+      ? []
+      : [Prisma.sql`o.id >= ${filter.orderId} AND o.id < ${`${filter.orderId}\u{10ffff}`}`]),
     ...(filter.state === undefined ? [] : [Prisma.sql`o.state = ${filter.state}::order_state`]),
     ...(filter.buyerId === undefined ? [] : [Prisma.sql`o.buyer_id = ${filter.buyerId}`]),
+    ...(filter.refundDue === true
+      ? [Prisma.sql`EXISTS (SELECT 1 FROM payments d WHERE d.order_id = o.id AND d.state = 'refund_due')`]
+      : []),
     ...(filter.before === undefined
       ? []
       : [Prisma.sql`(o.created_at, o.id) < (SELECT b.created_at, b.id FROM orders b WHERE b.id = ${filter.before})`]),
@@ -189,8 +196,10 @@ function ordersForOperators(filter: Parameters<OrderLedger['orders']>[0]): Prism
   return Prisma.sql`
     SELECT json_agg(stockcast_order(o) - 'key' - 'bodyHash' - 'takes' || jsonb_build_object('payments', (
         SELECT coalesce(jsonb_agg(jsonb_build_object('paymentId', p.id, 'amountMinor', p.amount_minor, 'currency', p.currency,
-                 'state', p.state, 'receivedAtMs', stockcast_ms(p.received_at)) ORDER BY p.received_at, p.id), '[]')
-          FROM payments p WHERE p.order_id = o.id)) ORDER BY o.created_at DESC, o.id DESC)::text AS json
+                 'state', p.state, 'reason', p.reason, 'receivedAtMs', stockcast_ms(p.received_at), 'refund', CASE WHEN r.id IS NULL
+                 THEN NULL ELSE jsonb_build_object('refundId', r.id, 'state', r.state, 'error', r.error) END)
+                 ORDER BY p.received_at, p.id), '[]')
+          FROM payments p LEFT JOIN refund_requests r ON r.payment_id = p.id WHERE p.order_id = o.id)) ORDER BY o.created_at DESC, o.id DESC)::text AS json
       FROM (SELECT o.* FROM orders o WHERE ${Prisma.join(conditions, ' AND ')}
               ORDER BY o.created_at DESC, o.id DESC LIMIT ${filter.limit}) AS o`;
 }

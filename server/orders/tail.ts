@@ -41,7 +41,9 @@ export class LedgerTail {
     const startedAtMs = clock.now();
     if (!(await compareRevisions(this.#deps, livestreamId))) return;
     const beforeMs = this.#wholeAtMs.get(livestreamId);
-    const paused = beforeMs === undefined || startedAtMs - beforeMs > pauseMaxMs;
+    const sinceMs = startedAtMs - (beforeMs ?? 0);
+    // A clock that was set back says nothing about the pause.
+    const paused = beforeMs === undefined || sinceMs > pauseMaxMs || sinceMs < 0;
     const [overdue, changed] = await Promise.all([
       engine.overdue(livestreamId, resolveMax),
       paused ? [] : ledger.recentResolutions(livestreamId, repeatWindowMs),

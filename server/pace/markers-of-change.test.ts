@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ItemInfo, LivestreamInfo } from '../../contract/livestreams.ts';
 import type { ItemLevel } from '../stock/stock-engine.ts';
-import { markersOfChange, markersOfLevel, openingsDue } from './markers-of-change.ts';
+import { markersOfChange, markersOfLevel, markersOfTransfer, openingsDue } from './markers-of-change.ts';
 
 const nowMs = 1_760_000_000_000;
 
@@ -99,4 +99,21 @@ test('[PA-21] a pool that grew is a restock, the last unit gone is sold out; a p
   expect(kinds({ available: 0 }, { available: 0 })).toEqual([]);
   expect(kinds({}, { available: 0, allotted: 0 })).toEqual([]);
   expect(kinds({}, { available: 3 })).toEqual([]);
+});
+
+test('[PA-21] units that were moved out are a decision that nobody on air sees; units that came are seen in the levels', () => {
+  const sizes = { quantity: 5, fromBefore: 9, fromAfter: 4, toBefore: 0, toAfter: 5 };
+  const plain = { transferId: 'transfer-1', skuId: 'a', ...sizes, reason: 'r', actor: 'operator', atMs: nowMs };
+  const [livestreamPool, app] = [{ kind: 'livestream' }, { kind: 'channel', channelId: 'app' }] as const;
+  expect(markersOfTransfer({ ...plain, from: livestreamPool, to: app })).toEqual([
+    {
+      kind: 'decision',
+      skuId: 'a',
+      tier: null,
+      internal: true,
+      atMs: nowMs,
+      text: { zh: '调出 5 件 → 渠道 app', en: 'Moved 5 out → app' },
+    },
+  ]);
+  expect(markersOfTransfer({ ...plain, from: app, to: livestreamPool })).toEqual([]);
 });

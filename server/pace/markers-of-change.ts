@@ -1,5 +1,6 @@
 import type { ItemInfo, LivestreamInfo } from '../../contract/livestreams.ts';
 import type { CurveMarker } from '../../contract/pace.ts';
+import type { StockTransfer } from '../../contract/pools.ts';
 import type { ItemLevel } from '../stock/stock-engine.ts';
 import type { NewMarker } from './curve-store.ts';
 
@@ -49,6 +50,17 @@ export function markersOfChange(before: LivestreamInfo, after: LivestreamInfo, n
     }
   }
   return markers;
+}
+
+/**
+ * Units that left the pool are somebody's decision, and nothing for the air. Those that came are a restock, which every node sees in the
+ * levels.
+ */
+export function markersOfTransfer({ from, to, skuId, quantity, atMs }: StockTransfer): readonly CurveMarker[] {
+  if (from.kind !== 'livestream') return [];
+  const [zh, en] = to.kind === 'channel' ? [`渠道 ${to.channelId}`, to.channelId] : ['未分配库存', 'unallotted'];
+  const text = { zh: `调出 ${quantity} 件 → ${zh}`, en: `Moved ${quantity} out → ${en}` };
+  return [{ kind: 'decision', skuId, tier: null, internal: true, atMs, text }];
 }
 
 /** Sales whose opening moment came within the last `withinMs`. */

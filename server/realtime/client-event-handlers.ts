@@ -46,7 +46,8 @@ function levelHandlers({
 }: HandlerDeps): Pick<ClientEventHandlers, 'livestream:join' | 'livestream:leave' | 'stock:ack' | 'stock:resync'> {
   return {
     async 'livestream:join'(session, { livestreamId, protocolVersion, lane, resume }) {
-      if (protocolVersion !== PROTOCOL_VERSION) throw new HttpError('protocol_mismatch');
+      if (protocolVersion !== PROTOCOL_VERSION)
+        throw new HttpError('protocol_mismatch', { protocolVersion: PROTOCOL_VERSION });
       const grant = await grantForLane(session, livestreamId, lane, allowsAnonymous);
       const { memberships, joining, limits } = session;
       const others = new Set([...memberships.map((one) => one.livestreamId), ...joining]);

@@ -52,6 +52,7 @@ export async function startRig(database: OpenDatabase, options: { engine?: Stock
     wait: (ms) => wait(ms),
     log: pino({ level: 'silent' }),
     payUrlOf: ({ orderId }) => `/pay/?order=${orderId}`,
+    onRefunded: () => {},
     limits: { ledgerQueueMax: 5_000, ordersInFlightMax: 5_000, ordersPerBuyerPerMinute: 100_000 },
     keyTtlMs: gateSettings.keyTtlMs,
   });

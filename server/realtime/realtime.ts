@@ -1,4 +1,4 @@
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Server } from 'socket.io';
@@ -26,6 +26,7 @@ import { DirectReads } from './direct-reads.ts';
 import { checkDirectReads } from './direct-reads-check.ts';
 import { dispatcher } from './event-dispatch.ts';
 import { gatekeeper, type HandshakeSettings, originAllowed, type RealtimeServer } from './handshake.ts';
+import { moveClients } from './move-clients.ts';
 import { overlaySockets } from './overlay-sockets.ts';
 import { packetParser, takeAcks } from './packets.ts';
 import { compactSocket, releaseHandshake } from './slim-socket.ts';
@@ -35,6 +36,8 @@ export type RealtimeSettings = HandshakeSettings & {
   readonly fanout?: Partial<FanoutSettings>;
   /** WebSocket first; long polling for networks that let nothing else through. */
   readonly transports?: readonly ('websocket' | 'polling')[];
+  /** Begins the id of every session, so that processes which share an address can tell whose it is. */
+  readonly sessionTag?: string;
   /** How often open connections of overlays are checked against the database. */
   readonly overlayRecheckMs?: number;
 };
@@ -48,7 +51,10 @@ export type RealtimeParts = {
   /** Absent: overlays' tokens open nothing. */
   readonly overlays?: Pick<OverlayTokens, 'verify' | 'stillValid'>;
   readonly metrics: Metrics;
+  /** Durations: should not be set back. */
   readonly clock: Clock;
+  /** What clients are told the time is; default: `clock`. */
+  readonly wallClock?: Clock;
   readonly log: Logger;
   readonly presence: Presence;
   /** Socket.IO's adapter between nodes, for everything but levels; null or absent with one node. */
@@ -65,6 +71,11 @@ export type Realtime = {
   /** Ends every connection that came in with this overlay's token, on every node. */
   disconnectOverlay(overlayId: string): void;
   readonly sockets: number;
+  /**
+   * Lets nobody in any more and sends the clients to other nodes, each at its own moment, in `withinMs` at most and as fast as nodes take them.
+   * Who does not go by itself is disconnected a moment after its own. Resolves when all are gone, or then.
+   */
+  move(withinMs: number): Promise<void>;
   /** Tells clients why, disconnects them, stops following gates. Idempotent. */
   stop(reason: string): Promise<void>;
 };
@@ -73,7 +84,9 @@ export type Realtime = {
 export function createRealtime(parts: RealtimeParts): Realtime {
   const { metrics, clock, log, settings } = parts;
   let stopping: Promise<void> | null = null;
-  const io = openServer(parts, () => stopping !== null);
+  let moving: Promise<void> | null = null;
+  const io = openServer(parts, () => stopping !== null || moving !== null);
+  nameSessions(io, settings.sessionTag ?? '');
   const writer = new FrameWriter(io);
   const reads = new DirectReads();
   const checked = checkShortWays(writer, reads, log);
@@ -141,8 +154,15 @@ export function createRealtime(parts: RealtimeParts): Realtime {
     get sockets() {
       return io.of('/').sockets.size;
     },
+    move: (withinMs) => (moving ??= moveClients({ io, withinMs, clock })),
     stop: (reason) => (stopping ??= stop(reason)),
   };
+}
+
+function nameSessions({ engine }: RealtimeServer, tag: string): void {
+  // Socket.IO's types leave out what its engine documents as the way to make ids of one's own.
+  const { generateId } = engine as { generateId: (req: IncomingMessage) => string };
+  Object.assign(engine, { generateId: (req: IncomingMessage) => tag + generateId.call(engine, req) });
 }
 
 const checkWithinMs = 5_000;

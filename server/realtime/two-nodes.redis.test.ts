@@ -10,7 +10,8 @@ import { startRedisServer, type TestRedis } from '../../tests/services/redis-ser
 import { type OpenDatabase, openDatabase } from '../db/database.ts';
 import { redisPresence } from '../fanout/redis-presence.ts';
 import { systemClock } from '../lib/clock.ts';
-import { RedisConnection } from '../redis/redis-connection.ts';
+import { openRedis } from '../redis/open-redis.ts';
+import type { RedisLink } from '../redis/redis-link.ts';
 import { connectRedisEngine } from '../stock/redis-engine/redis-engine.ts';
 import type { StockEngine } from '../stock/stock-engine.ts';
 import { ask, joinOf, type Rig, type RigNode, startRig, until } from './realtime-test-kit.ts';
@@ -22,7 +23,7 @@ let database: OpenDatabase;
 let rig: Rig;
 let nodes: readonly [RigNode, RigNode];
 let show: string;
-const connections: RedisConnection[] = [];
+const links: RedisLink[] = [];
 const clients: Redis[] = [];
 const engines: StockEngine[] = [];
 
@@ -34,23 +35,23 @@ beforeAll(async () => {
   [redis, database] = await Promise.all([startRedisServer(), openDatabase({ databaseUrl: null, dataDir: null })]);
   rig = await startRig(database, { engine: await engineOf() });
   const nodeOf = async (nodeId: string): Promise<RigNode> => {
-    const connection = new RedisConnection({ url: redis.url });
-    await connection.ready(10_000);
-    connections.push(connection);
+    const link = openRedis({ url: redis.url });
+    await link.ready(10_000);
+    links.push(link);
     // Clients that make their subscriptions again by themselves, as the adapter expects.
     const [pub, sub] = [new Redis(redis.url), new Redis(redis.url)];
     for (const client of [pub, sub]) client.on('error', () => {});
     clients.push(pub, sub);
     const engine = await engineOf();
     engines.push(engine);
-    return rig.node({ engine, adapter: createAdapter(pub, sub), presence: redisPresence({ connection, nodeId }) });
+    return rig.node({ engine, adapter: createAdapter(pub, sub), presence: redisPresence({ link, nodeId }) });
   };
   nodes = [await nodeOf('a'), await nodeOf('b')];
   show = await rig.livestream('show', { tea: 10_000, mug: 10_000 });
 });
 afterAll(async () => {
   await rig.stop();
-  await Promise.all([...connections, ...engines].map((one) => one.close()));
+  await Promise.all([...links, ...engines].map((one) => one.close()));
   for (const client of clients) client.disconnect();
   await database.close();
   await redis.stop();
@@ -121,9 +122,9 @@ test("[RT-13] a buyer hears of an order on the other node, and a stranger there 
 test('[FO-24] people are counted over both nodes, and a node that leaves takes its own with it', async () => {
   const here = await viewer(nodes[0], 'counted-1');
   const there = [await viewer(nodes[1], 'counted-2'), await viewer(nodes[1], 'counted-3')];
-  const [connection] = connections;
-  if (connection === undefined) throw new Error('no connection');
-  const presence = redisPresence({ connection, nodeId: 'c' });
+  const [link] = links;
+  if (link === undefined) throw new Error('no link');
+  const presence = redisPresence({ link, nodeId: 'c' });
   await until(
     () => here.viewers.at(-1) ?? 0,
     (viewers) => viewers >= 3,

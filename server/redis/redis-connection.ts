@@ -1,73 +1,56 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { type ClientTimes, closeClient, inTime, openClient } from './open-client.ts';
+import { type RedisCommand, RedisUnavailable } from './redis-link.ts';
+import type { ServerTarget } from './redis-target.ts';
 
-export type RedisConnectionOptions = {
-  readonly url: string;
-  /** A command without a reply after this long has an unknown outcome. Default 2,000 ms. */
-  readonly commandTimeoutMs?: number;
-  /** Commands that may wait for a reply at once; more are refused. Default 2,000. */
-  readonly inFlightMax?: number;
-  /** 0 ≤ x < 1, for the jitter between attempts to reconnect. */
-  readonly random?: () => number;
-  readonly onStateChange?: (state: 'ready' | 'away', cause: string) => void;
+export type LinkSettings = ClientTimes & {
+  /** Commands that may wait for a reply of one server at once; more are refused. */
+  readonly inFlightMax: number;
+  /** Pause between two looks at who the server is and whether it answers. */
+  readonly checkMs: number;
+  /** `where` names the server, never a password. */
+  readonly onStateChange: (state: 'ready' | 'away', where: string, cause: string) => void;
 };
 
-/** Redis could not be asked, did not answer in time, or answered with an error; `cause` says which. */
-export class RedisUnavailable extends Error {
-  override readonly name = 'RedisUnavailable';
-}
-
-const backoffMinMs = 50;
-const backoffMaxMs = 2_000;
-
-/** Doubles from 50 ms to 2 s, half of it by chance, so that many nodes do not come back in one moment. For ever. */
-export function backoffMs(attempt: number, random: () => number): number {
-  const ceilingMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(attempt - 1, 16));
-  return Math.round(ceilingMs * (0.5 + random() / 2));
-}
-
-/** A client that never sends a command twice by itself and never keeps one for later (G3): both would be somebody else's decision. */
-export function openRedis({ url, commandTimeoutMs = 2_000, random = Math.random }: RedisConnectionOptions): Redis {
-  return new Redis(url, {
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: commandTimeoutMs,
-    // A server that has stopped without closing its connections is given up, or nothing would ever reconnect.
-    socketTimeout: commandTimeoutMs * 3,
-    connectTimeout: commandTimeoutMs,
-    retryStrategy: (attempt: number) => backoffMs(attempt, random),
-    connectionName: 'stockcast',
-  });
-}
-
-/** Says that this connection may lead to another server than before: ask again who it is. */
-const identityErrors = /^(?:MOVED|READONLY|ASK|CLUSTERDOWN|MASTERDOWN)\b/;
+/** The server is not the one that decides about the key any more, or about anything: it may be another server next time. */
+const otherServer = /^(?:READONLY|MASTERDOWN|NOREPLICAS)\b/;
+/** The server has lost keys to another one; it may itself become something else. */
+const otherOwner = /^(?:MOVED|CLUSTERDOWN)\b/;
 
 /**
  * One connection for commands. It knows which server it leads to (`run_id` and replication id) before any command may be sent (G2):
  * commands are sent in the same breath in which the identity is read, so an identity never meets another connection.
- * away → (connected, identity read) → ready → (closed, or an error that may mean another server) → away, for ever, until `close`.
+ * away → (connected, identity read) → ready → (closed, silent, or an error that means another server) → away, for ever, until `close`.
+ * While ready the identity is read again every `checkMs`, and at once after MOVED: a server that was demoted and promoted again behind
+ * an open connection is found without an order on it. A server that does not answer that question is away: nobody waits for it.
  */
 export class RedisConnection {
   readonly #client: Redis;
-  readonly #inFlightMax: number;
-  readonly #onStateChange: NonNullable<RedisConnectionOptions['onStateChange']>;
+  readonly #settings: LinkSettings;
+  readonly #where: string;
+  readonly #checks: NodeJS.Timeout;
   #identity: string | null = null;
+  #isChecking = false;
+  /** After MOVED: what follows waits until the server has said again who it is. */
+  #doubt: Promise<void> | null = null;
   #inFlight = 0;
   #lastError = 'not connected yet';
-  #waiting: (() => void)[] = [];
+  #nextReady = newLatch();
   #closed = false;
 
-  constructor(options: RedisConnectionOptions) {
-    this.#inFlightMax = options.inFlightMax ?? 2_000;
-    this.#onStateChange = options.onStateChange ?? (() => {});
-    this.#client = openRedis(options);
+  constructor(target: ServerTarget, settings: LinkSettings) {
+    this.#settings = settings;
+    this.#where = whereOf(target);
+    this.#client = openClient(target, settings);
     this.#client.on('error', (error: Error) => {
       this.#lastError = error.message;
     });
-    this.#client.on('ready', () => void this.#identify());
+    this.#client.on('sentinelError', (error: Error) => {
+      this.#lastError = error.message;
+    });
+    this.#client.on('ready', () => this.#check());
     this.#client.on('close', () => this.#forgetIdentity('the connection has closed'));
+    this.#checks = setInterval(() => this.#check(), settings.checkMs);
   }
 
   /** null while unknown. */
@@ -78,28 +61,28 @@ export class RedisConnection {
   /** Resolves once commands may be sent. Rejects with `RedisUnavailable` after `timeoutMs`; the connection goes on trying. */
   async ready(timeoutMs: number): Promise<void> {
     if (this.#identity !== null) return;
-    await inTime(new Promise<void>((resolve) => this.#waiting.push(resolve)), timeoutMs, () => this.#whyAway());
+    await inTime(this.#nextReady.promise, timeoutMs, () => this.#whyAway());
   }
 
   /**
-   * Sends at once or rejects at once. `command` must send in its synchronous part.
+   * Sends at once or rejects at once; only while the identity is being read again, it waits for that.
    * Rejects with `RedisUnavailable`: whether the command took effect is then unknown, unless its `cause` is an error reply of Redis.
    */
-  async send<Reply>(command: (client: Redis, identity: string) => Promise<Reply>): Promise<Reply> {
-    const identity = this.#identity;
-    if (identity === null) throw new RedisUnavailable(this.#whyAway());
-    if (this.#inFlight >= this.#inFlightMax) {
+  async send<Reply>(command: RedisCommand<Reply>): Promise<Reply> {
+    if (this.#identity === null) throw new RedisUnavailable(this.#whyAway());
+    if (this.#inFlight >= this.#settings.inFlightMax) {
       throw new RedisUnavailable(`Redis is behind: ${this.#inFlight} commands wait for their replies`);
     }
     this.#inFlight += 1;
     try {
+      if (this.#doubt !== null) await this.#doubt;
+      const identity = this.#identity;
+      if (identity === null) throw new Error(this.#lastError);
       return await command(this.#client, identity);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      if (identityErrors.test(message) && this.#identity === identity) {
-        this.#forgetIdentity(message);
-        this.#client.disconnect(true);
-      }
+      if (otherServer.test(message)) this.#leave(message);
+      else if (otherOwner.test(message)) this.#doubtIdentity();
       throw new RedisUnavailable(`Redis: ${message}`, { cause });
     } finally {
       this.#inFlight -= 1;
@@ -109,67 +92,82 @@ export class RedisConnection {
   /** Waits for replies under way, then closes for good. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#checks);
     this.#forgetIdentity('closed');
-    await closeRedis(this.#client);
+    await closeClient(this.#client);
+  }
+
+  #doubtIdentity(): void {
+    // Commands under way were sent before this question, and what comes later waits for its answer: one at a time is enough.
+    this.#doubt ??= this.#identify().finally(() => {
+      this.#doubt = null;
+    });
+  }
+
+  #leave(cause: string): void {
+    if (this.#identity === null || this.#client.status !== 'ready') return;
+    this.#forgetIdentity(cause);
+    this.#client.disconnect(true);
+  }
+
+  #check(): void {
+    if (this.#closed || this.#client.status !== 'ready') return;
+    if (this.#isChecking) return;
+    this.#isChecking = true;
+    void this.#identify().finally(() => {
+      this.#isChecking = false;
+    });
   }
 
   async #identify(): Promise<void> {
+    const { stream } = this.#client;
     try {
       const [server, replication] = await Promise.all([this.#client.info('server'), this.#client.info('replication')]);
       const runId = /^run_id:(\w+)/m.exec(server)?.[1];
       const replicationId = /^master_replid:(\w+)/m.exec(replication)?.[1];
       if (runId === undefined || replicationId === undefined) throw new Error('INFO names no run_id or master_replid');
       // The connection may have closed while it was being asked; the next one asks for itself.
-      if (this.#client.status !== 'ready' || this.#closed) return;
-      this.#identity = `${runId}:${replicationId}`;
+      if (this.#client.status !== 'ready' || this.#client.stream !== stream || this.#closed) return;
+      this.#learn(`${runId}:${replicationId}`);
     } catch (error) {
-      this.#lastError = error instanceof Error ? error.message : String(error);
-      if (!this.#closed && this.#client.status === 'ready') this.#client.disconnect(true);
-      return;
+      const message = error instanceof Error ? error.message : String(error);
+      if (this.#client.stream === stream) this.#forgetIdentity(message);
     }
-    for (const resolve of this.#waiting.splice(0)) resolve();
-    this.#onStateChange('ready', '');
+  }
+
+  #learn(identity: string): void {
+    const wasAway = this.#identity === null;
+    this.#identity = identity;
+    if (!wasAway) return;
+    this.#nextReady.open();
+    this.#settings.onStateChange('ready', this.#where, '');
   }
 
   #forgetIdentity(cause: string): void {
-    if (this.#identity === null) return;
+    if (this.#identity === null) {
+      if (this.#client.status === 'ready') this.#lastError = cause;
+      return;
+    }
     this.#identity = null;
+    this.#nextReady = newLatch();
     this.#lastError = cause;
-    this.#onStateChange('away', cause);
+    if (!this.#closed) this.#settings.onStateChange('away', this.#where, cause);
   }
 
   #whyAway(): string {
-    return `Redis is away: ${this.#lastError}`;
+    return `Redis is away: ${this.#where}: ${this.#lastError}`;
   }
 }
 
-/** How long the other side may take to close its end of a connection; then it is closed without it. */
-const closeGraceMs = 500;
+const whereOf = (target: ServerTarget): string =>
+  target.shape === 'single'
+    ? `${target.address.host}:${target.address.port}`
+    : `${target.name} of ${target.sentinels.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
 
-/** QUIT lets replies under way arrive; a server that does not answer it is left without. Never rejects, and ends in bounded time. */
-export async function closeRedis(client: Redis): Promise<void> {
-  if (client.status === 'ready') await client.quit().catch(() => {});
-  // Between two attempts to reconnect there is nothing to end but the next attempt: no event would come.
-  const isConnected = client.status !== 'end' && client.status !== 'reconnecting';
-  const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
-  client.disconnect();
-  if (!isConnected) return;
-  await inTime(ended, closeGraceMs).catch(() => client.stream?.destroy());
-}
-
-/** Rejects with `RedisUnavailable` if `promise` has not resolved after `timeoutMs`. */
-export async function inTime(
-  promise: Promise<void>,
-  timeoutMs: number,
-  why = () => 'Redis is away: not connected',
-): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new RedisUnavailable(why())), timeoutMs);
+function newLatch(): { readonly promise: Promise<void>; readonly open: () => void } {
+  const opened: { resolve?: () => void } = {};
+  const promise = new Promise<void>((resolve) => {
+    opened.resolve = resolve;
   });
-  try {
-    await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return { promise, open: () => opened.resolve?.() };
 }

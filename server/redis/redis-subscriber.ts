@@ -1,19 +1,18 @@
 import type { Redis } from 'ioredis';
-import { closeRedis, inTime, openRedis, type RedisConnectionOptions, RedisUnavailable } from './redis-connection.ts';
+import { closeClient, inTime, openClient } from './open-client.ts';
+import type { LinkSettings } from './redis-connection.ts';
+import { type ChannelListener, RedisUnavailable } from './redis-link.ts';
+import type { ServerTarget } from './redis-target.ts';
 
-export type ChannelListener = {
-  message(text: string): void;
-  /** The connection was lost and the subscription stands again: messages between may be missing. */
-  interrupted(): void;
-};
-
-/** One connection for subscriptions; a channel is subscribed once, however many listen to it. */
+/** One connection for subscriptions to one server; a channel is subscribed once, however many listen to it. */
 export class RedisSubscriber {
   readonly #client: Redis;
+  readonly #stopProbing: () => void;
   readonly #listeners = new Map<string, Set<{ readonly listener: ChannelListener }>>();
 
-  constructor(options: RedisConnectionOptions) {
-    this.#client = openRedis(options);
+  constructor(target: ServerTarget, settings: LinkSettings) {
+    this.#client = openClient(target, settings);
+    this.#stopProbing = probe(this.#client, settings.checkMs);
     // Told by `close` and `ready`; without a listener ioredis writes to the console.
     this.#client.on('error', () => {});
     this.#client.on('ready', () => void this.#subscribeAgain());
@@ -28,7 +27,7 @@ export class RedisSubscriber {
     await inTime(new Promise<void>((resolve) => this.#client.once('ready', () => resolve())), timeoutMs);
   }
 
-  /** Resolves once Redis has acknowledged the subscription (V2). Rejects with `RedisUnavailable` if it cannot now. Returns how to stop. */
+  /** As `RedisLink.subscribe`. */
   async subscribe(channel: string, listener: ChannelListener): Promise<() => Promise<void>> {
     const entry = { listener };
     const entries = this.#listeners.get(channel) ?? new Set();
@@ -48,8 +47,9 @@ export class RedisSubscriber {
   }
 
   async close(): Promise<void> {
+    this.#stopProbing();
     this.#listeners.clear();
-    await closeRedis(this.#client);
+    await closeClient(this.#client);
   }
 
   /** True if nobody listens to the channel any more. */
@@ -74,4 +74,26 @@ export class RedisSubscriber {
       for (const { listener } of this.#listeners.get(channel) ?? []) listener.interrupted();
     }
   }
+}
+
+/**
+ * A connection that only listens cannot tell silence from a lost peer: it is asked from time to time, and left when it does not answer.
+ * Returns how to stop.
+ */
+export function probe(client: Redis, everyMs: number): () => void {
+  let isAsking = false;
+  const timer = setInterval(() => {
+    if (client.status !== 'ready' || isAsking) return;
+    const { stream } = client;
+    isAsking = true;
+    void client
+      .ping()
+      .catch(() => {
+        if (client.status === 'ready' && client.stream === stream) client.disconnect(true);
+      })
+      .finally(() => {
+        isAsking = false;
+      });
+  }, everyMs);
+  return () => clearInterval(timer);
 }

@@ -29,8 +29,12 @@ type Item = {
   terms: ItemTerms;
 };
 
-/** `key`: the key whose record follows this attempt. */
-type Hold = GateHold & { readonly key: string | null };
+type Hold = GateHold & {
+  /** The key whose record follows this attempt. */
+  readonly key: string | null;
+  /** A4: the placed attempt whose place this one has taken over; it gets it back if this one comes to nothing. */
+  readonly replaces: Pick<GateHold, 'rid' | 'leaseEndsAtMs'> | null;
+};
 
 type KeyRecord = {
   readonly rid: string;
@@ -69,7 +73,7 @@ export class MemoryGate {
     this.#version = Math.max(1, this.#version);
     const keyOfRid = new Map(snapshot.keys.map(({ rid, key }) => [rid, key]));
     for (const hold of snapshot.holds) {
-      this.#putHold({ ...hold, key: keyOfRid.get(hold.rid) ?? null });
+      this.#putHold({ ...hold, key: keyOfRid.get(hold.rid) ?? null, replaces: null });
       for (const { skuId, quantity } of hold.takes === 'hold' ? hold.lines : []) this.#item(skuId).held += quantity;
       this.#count(hold, 1);
     }
@@ -106,7 +110,19 @@ export class MemoryGate {
     const leaseEndsAtMs = nowMs + this.#settings.pendingLeaseMs;
     // The older attempt's key goes on to follow the units under their new rid; its record keeps the buyer's order, the older rid.
     const followedKey = older === undefined ? key : older.key;
-    this.#take({ rid, state: 'pending', takes, buyerId, deviceId, lines, leaseEndsAtMs, key: followedKey }, older);
+    const replaces = older?.takes === 'pay' ? { rid: older.rid, leaseEndsAtMs: older.leaseEndsAtMs } : null;
+    const hold: Hold = {
+      rid,
+      state: 'pending',
+      takes,
+      buyerId,
+      deviceId,
+      lines,
+      leaseEndsAtMs,
+      key: followedKey,
+      replaces,
+    };
+    this.#take(hold, older);
     return { kind: 'reserved', takes, epoch: this.epoch };
   }
 
@@ -142,6 +158,7 @@ export class MemoryGate {
     // A key that only follows a re-acquisition belongs to an order in the ledger: it stays bound.
     if (unbind && hold.key !== null && this.#keys.get(hold.key)?.rid === rid) this.#keys.delete(hold.key);
     else this.#recordState(hold, 'closed');
+    this.#giveBackPlace(hold);
   }
 
   putItems(items: readonly ItemDefinition[], infoRev: number): void {
@@ -247,6 +264,15 @@ export class MemoryGate {
     }
     this.#count(hold, 1);
     this.#putHold(hold);
+  }
+
+  /** The ledger still has the placed order: without its place it would not count towards the limits any more (G4). */
+  #giveBackPlace(hold: Hold): void {
+    if (hold.replaces === null || this.#holds.has(hold.replaces.rid)) return;
+    const placed: Hold = { ...hold, ...hold.replaces, state: 'placed', takes: 'pay', replaces: null };
+    this.#count(placed, 1);
+    this.#putHold(placed);
+    this.#recordState(placed, 'placed');
   }
 
   #putHold(hold: Hold): void {

@@ -171,10 +171,28 @@ function describeReacquire(stage: () => Stage): void {
     expect(await stage().reserve({ key: 'ann/key', buyerId: 'ann' })).toEqual({
       kind: 'known',
       rid: 'old',
-      state: 'closed',
+      state: 'placed',
       takes: 'pay',
     });
-    expect(await stage().reserve({ buyerId: 'ann' })).toMatchObject({ kind: 'reserved' });
+    expect(await stage().reserve({ buyerId: 'ann' })).toMatchObject({ kind: 'limit_buyer', counted: 1 });
+  });
+
+  test('[ST-29] [G4] a released re-acquisition gives the placed order its place, its counts and its lease back', async () => {
+    const { engine, id } = await stage().open(item('tea', { perBuyer: 2, salePolicy: { kind: 'deduct_on_payment' } }));
+    await stage().reserve({ rid: 'old', key: 'ann/key', buyerId: 'ann', units: { tea: 2 } });
+    await stage().confirm('old', 1_760_000_900_000);
+    const before = await engine.holds(id);
+    expect(await again('old', { units: { tea: 2 } })).toMatchObject({ kind: 'reserved' });
+    await stage().release('old-again', true);
+    expect(await engine.holds(id)).toEqual(before);
+    expect(await stage().units()).toBe('10 held 0 sold 0 available 10');
+    expect(await stage().reserve({ buyerId: 'ann' })).toMatchObject({ kind: 'limit_buyer', counted: 2 });
+    await stage().release('old-again', true);
+    expect(await engine.holds(id)).toEqual(before);
+    expect(await again('old', { units: { tea: 2 } })).toMatchObject({ kind: 'reserved' });
+    await stage().settle('old-again');
+    expect(await stage().units()).toBe('10 held 0 sold 2 available 8');
+    expect(await engine.holds(id)).toEqual([]);
   });
 }
 

@@ -59,8 +59,8 @@ export async function openStage() {
       for (let at = 0; at < count; at += 1) await shop.buy(livestreamId, `${named}-${at}`, skuId);
     },
     /** The payment provider's signed callback for an order of one unit at the shop's price. */
-    async pay(orderId: string): Promise<void> {
-      const data = { paymentId: `pay-${orderId}`, orderId, amountMinor: 9_900, currency: 'CNY' };
+    async pay(orderId: string, named = 'pay'): Promise<void> {
+      const data = { paymentId: `${named}-${orderId}`, orderId, amountMinor: 9_900, currency: 'CNY' };
       const body = JSON.stringify({ type: 'payment.succeeded', timestamp: new Date().toISOString(), data });
       const message = { id: data.paymentId, timestampSeconds: Math.floor(Date.now() / 1_000), body };
       const answer = await fetch(`${server.url}${API_PREFIX}/payments/callback`, {

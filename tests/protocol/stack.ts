@@ -73,7 +73,6 @@ export async function startStack({
   const inFlightMax = 6_000;
   const errors: unknown[] = [];
   const changed: LedgerOrder[] = [];
-  const refundsSent: string[] = [];
   const driftAsked: string[] = [];
 
   const gate: StockEngine = Object.assign(Object.create(engine) as StockEngine, {
@@ -133,7 +132,7 @@ export async function startStack({
     clock,
     onOrderChanged: (order) => changed.push(order),
     takeOver: (id, items) => gate.putItems(id, items, 0).catch((error: unknown) => void errors.push(error)),
-    refundPayment: async ({ paymentId }) => void refundsSent.push(paymentId),
+    onRefunded: () => {},
     metrics,
     admission: new Admission({ ...admissionDefaults, targetMs: Number.POSITIVE_INFINITY, inFlightMax }, clock),
     buyerRate: { take: () => faults.buyersWaitMs },
@@ -159,7 +158,9 @@ export async function startStack({
     clock,
     errors,
     changed,
-    refundsSent,
+    /** Payments that the provider is asked to send back. */
+    refundsAsked: async (livestreamId: string): Promise<readonly string[]> =>
+      (await database.prisma.refundRequest.findMany({ where: { livestreamId } })).map((row) => row.paymentId),
     driftAsked,
     nextKey,
     /** An order of one SKU by one buyer; every part may be given. */
@@ -230,7 +231,7 @@ export async function emptyDatabase({ prisma }: OpenDatabase): Promise<void> {
   await prisma.$transaction([
     // The ledger's entries are append-only by a trigger; only a table's owner can do this.
     prisma.$executeRaw`ALTER TABLE stock_entries DISABLE TRIGGER USER`,
-    prisma.$executeRaw`TRUNCATE products, warehouses, channels, livestreams, orders, stock_entries CASCADE`,
+    prisma.$executeRaw`TRUNCATE products, warehouses, channels, livestreams, orders, refund_requests, stock_entries CASCADE`,
     prisma.$executeRaw`ALTER TABLE stock_entries ENABLE TRIGGER USER`,
   ]);
 }

@@ -1,11 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chownSync, existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import {
+  findPostgresFolder,
+  freePort,
+  type Identity,
+  postgresUser,
+} from '../../server/private-servers/find-programs.ts';
 
 export type TestPostgres = {
   readonly port: number;
@@ -22,16 +27,16 @@ export type TestPostgres = {
   stop(): Promise<void>;
 };
 
-type Identity = { readonly uid: number; readonly gid: number } | Record<string, never>;
-
 /**
  * A real PostgreSQL server of the test's own: newest installed binaries, temporary folder, free port, trust authentication on loopback.
- * `fsync` (default false: faster, and a killed process still loses nothing) as in its settings. Root is not allowed to run it: the user
- * `postgres` does then.
+ * `fsync` (default false: faster, and a killed process still loses nothing) as in its settings; `parent`: where its folder is made. Root
+ * is not allowed to run it: the user `postgres` does then.
  */
-export async function startPostgresServer(options: { fsync?: boolean } = {}): Promise<TestPostgres> {
+export async function startPostgresServer(
+  options: { fsync?: boolean; parent?: string; settings?: Record<string, string> } = {},
+): Promise<TestPostgres> {
   const binaries = binariesFolder();
-  const [port, folder] = [await freePort(), await mkdtemp(join(tmpdir(), 'stockcast-postgres-'))];
+  const [port, folder] = [await freePort(), await mkdtemp(join(options.parent ?? tmpdir(), 'stockcast-postgres-'))];
   const identity = identityOf(folder);
   const data = join(folder, 'data');
   execFileSync(
@@ -48,6 +53,7 @@ export async function startPostgresServer(options: { fsync?: boolean } = {}): Pr
       unix_socket_directories: folder,
       fsync,
       max_connections: 60,
+      ...options.settings,
     };
     const server = spawn(
       join(binaries, 'postgres'),
@@ -158,13 +164,9 @@ async function untilAnswering(server: ChildProcess, url: string): Promise<void> 
 }
 
 function binariesFolder(): string {
-  const debian = '/usr/lib/postgresql';
-  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   // oxlint-disable-next-line no-process-env -- tests look for installed programs
-  const path = (process.env['PATH'] ?? '').split(delimiter);
-  const folders = [...versions.map((version) => join(debian, version, 'bin')), ...path];
-  const found = folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
-  if (found === undefined) {
+  const found = findPostgresFolder(process.env['PATH'] ?? '');
+  if (found === null) {
     throw new Error(
       'No PostgreSQL server is installed. Run: sudo apt-get install -y --no-install-recommends postgresql',
     );
@@ -172,22 +174,10 @@ function binariesFolder(): string {
   return found;
 }
 
-function identityOf(folder: string): Identity {
+function identityOf(folder: string): Identity | Record<string, never> {
   if (process.getuid?.() !== 0) return {};
-  const line = readFileSync('/etc/passwd', 'utf8').match(/^postgres:[^:]*:(\d+):(\d+):/m);
-  if (line === null) throw new Error('PostgreSQL refuses to run as root, and there is no user "postgres"');
-  const identity = { uid: Number(line[1]), gid: Number(line[2]) };
+  const identity = postgresUser();
+  if (identity === null) throw new Error('PostgreSQL refuses to run as root, and there is no user "postgres"');
   chownSync(folder, identity.uid, identity.gid);
   return identity;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

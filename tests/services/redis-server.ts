@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { RedisProcess } from './redis-process.ts';
 
 export type TestRedis = {
   readonly url: string;
@@ -13,8 +12,8 @@ export type TestRedis = {
   command(line: string): Promise<string>;
   /** SIGKILL: nothing is said, nothing is saved. */
   kill(): Promise<void>;
-  /** Starts again on the same port, after `kill` or instead of the running one. Resolves when it answers. */
-  restart(): Promise<void>;
+  /** Starts again on the same port, after `kill` or instead of the running one; `empty`: its disk is lost too. Resolves when it answers. */
+  restart(options?: { empty: boolean }): Promise<void>;
   /** Stops answering without closing a connection (SIGSTOP), as a hung machine does. */
   pause(): void;
   resume(): void;
@@ -23,96 +22,35 @@ export type TestRedis = {
 
 /** A real redis-server of the test's own, on a free port, with `noeviction` and nothing on disk unless `aof`. */
 export async function startRedisServer(options: { aof?: boolean } = {}): Promise<TestRedis> {
-  const [port, directory] = [await freePort(), await mkdtemp(join(tmpdir(), 'stockcast-redis-'))];
-  let server = await spawnRedis(port, directory, options.aof === true);
-  const kill = async (): Promise<void> => {
-    if (server.exitCode !== null || server.signalCode !== null) return;
-    const exited = new Promise((resolve) => server.once('exit', resolve));
-    server.kill('SIGKILL');
-    await exited;
-  };
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    async flush() {
-      await ask(port, 'FLUSHALL');
-    },
-    command: (line) => ask(port, line),
-    kill,
-    async restart() {
-      await kill();
-      server = await spawnRedis(port, directory, options.aof === true);
-    },
-    pause() {
-      server.kill('SIGSTOP');
-    },
-    resume() {
-      server.kill('SIGCONT');
-    },
-    async stop() {
-      await kill();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-async function spawnRedis(port: number, directory: string, aof: boolean): Promise<ChildProcess> {
+  const directory = await mkdtemp(join(tmpdir(), 'stockcast-redis-'));
   const settings = {
-    port: String(port),
-    bind: '127.0.0.1',
-    dir: directory,
     save: '',
-    appendonly: aof ? 'yes' : 'no',
+    appendonly: options.aof === true ? 'yes' : 'no',
     // What has been written survives the end of the process; only a lost machine would need `always`.
     appendfsync: 'everysec',
     'maxmemory-policy': 'noeviction',
-    loglevel: 'warning',
   };
-  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [server.stdout, server.stderr]) stream?.on('data', (data) => (output += String(data)));
-  const failed = new Promise<never>((_, reject) => {
-    server.once('error', (cause) =>
-      reject(new Error('redis-server does not start; install it: apt-get install redis-server', { cause })),
-    );
-    server.once('exit', (code) => reject(new Error(`redis-server has ended with ${code}: ${output}`)));
-  });
-  // Only the start is waited for; that it ends later is what tests do.
-  failed.catch(() => {});
-  await Promise.race([answers(port), failed]);
-  return server;
-}
-
-async function answers(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
-    const reply = await ask(port, 'PING').catch(() => '');
-    if (reply.startsWith('+PONG')) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`redis-server on port ${port} does not answer within 10 s`);
-}
-
-/** Reads until the server has closed: QUIT after the command ends the reply without a parser. */
-function ask(port: number, line: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${line}\r\nQUIT\r\n`));
-    let reply = '';
-    socket.setEncoding('utf8').on('data', (data) => (reply += String(data)));
-    socket.once('error', reject);
-    socket.once('close', () => resolve(reply));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
+  const server = await RedisProcess.start({ directory, settings });
+  return {
+    url: `redis://127.0.0.1:${server.port}`,
+    port: server.port,
+    async flush() {
+      await server.command('FLUSHALL');
+    },
+    command: (line) => server.command(line),
+    kill: () => server.kill(),
+    async restart(how) {
+      await server.kill();
+      if (how?.empty === true) {
+        for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true });
+      }
+      await server.start();
+    },
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    async stop() {
+      await server.kill();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
 }

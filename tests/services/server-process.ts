@@ -9,7 +9,7 @@ import { systemClock } from '../../server/lib/clock.ts';
 const sessionSecret = 'a-secret-that-only-the-tests-know-0123456789';
 export const paymentWebhookSecret = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 
-const readyWithinMs = 180_000;
+const readyWithinMs = 600_000;
 
 export type ServerProcess = {
   readonly url: string;
@@ -18,19 +18,31 @@ export type ServerProcess = {
   token(grant: Partial<Grant> & Pick<Grant, 'role'>): Promise<string>;
   /** SIGKILL: nothing is said, nothing is saved. */
   kill(): Promise<void>;
-  /** The same server again: same port, same folder, same secrets. */
+  /** Stops answering without closing a connection (SIGSTOP), as a hung machine does. */
+  pause(): void;
+  resume(): void;
+  /** The same server again: same port, same folder, same secrets. Rejects if it ends before it is ready. */
   restart(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
   /** SIGTERM; resolves with the exit code and how long it took. */
   stop(): Promise<{ code: number | null; tookMs: number }>;
   output(): string;
 };
 
-/** Runs `server/main.ts` as a process of its own, as `npm start` does, and waits until it is ready. */
+/**
+ * Runs `server/main.ts` as a process of its own, as `npm start` does, and waits until it is ready; with `workers`, `server/cluster.ts`, as
+ * `npm run cluster` does, until all of them are.
+ */
 export async function startServerProcess(settings: {
   dataDir: string;
   redisUrl?: string;
   databaseUrl?: string;
+  workers?: number;
   environment?: Record<string, string>;
+  /** Another copy of the project; default: this one. */
+  root?: string;
+  /** For `node` itself, before the program. */
+  nodeArguments?: readonly string[];
 }): Promise<ServerProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -53,8 +65,12 @@ export async function startServerProcess(settings: {
   };
   let output = '';
   let child: ChildProcess;
+  const { workers } = settings;
+  const program = workers === undefined ? ['server/main.ts'] : ['server/cluster.ts', '--workers', String(workers)];
   const launch = async () => {
-    child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], {
+    const saidBefore = output.length;
+    child = spawn(process.execPath, [...(settings.nodeArguments ?? []), '--import', 'tsx', ...program], {
+      cwd: settings.root,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -64,6 +80,10 @@ export async function startServerProcess(settings: {
       });
     }
     await untilReady(url, child, () => output);
+    while (workers !== undefined && !output.slice(saidBefore).includes('rolling restart:')) {
+      if (child.exitCode !== null) throw new Error(`the cluster ended with ${child.exitCode}:\n${output}`);
+      await wait(50);
+    }
   };
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
@@ -80,7 +100,10 @@ export async function startServerProcess(settings: {
     },
     token: (grant) => access.issue({ livestreamId: null, buyerId: null, deviceId: null, ...grant }, 3_600_000),
     kill: async () => void (await end('SIGKILL')),
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     restart: launch,
+    signal: (signal) => void child.kill(signal),
     async stop() {
       const startedAtMs = Date.now();
       const code = await end('SIGTERM');
@@ -98,7 +121,9 @@ async function untilReady(url: string, child: ChildProcess, output: () => string
       () => false,
     );
     if (ready) return;
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${output()}`);
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}:\n${output()}`);
+    }
     await wait(50);
   }
   throw new Error(`not ready within ${readyWithinMs} ms:\n${output()}`);

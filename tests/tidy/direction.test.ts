@@ -15,10 +15,10 @@ const domains: Readonly<Record<string, readonly string[]>> = {
 };
 
 const foundation = ['contract', 'server/lib'];
-const platform = ['server/config', 'server/redis', 'server/db', 'server/metrics'];
+const platform = ['server/config', 'server/redis', 'server/db', 'server/metrics', 'server/private-servers'];
 const domainFolders = Object.keys(domains).map((name) => `server/${name}`);
 const rims = ['server/http', 'server/realtime'];
-const composition = ['server/compose', 'server/main.ts', 'server/cluster.ts', 'server/open-gate.ts'];
+const composition = ['server/compose', 'server/main.ts', 'server/cluster', 'server/open-gate.ts', 'server/welcome.ts'];
 
 /** Who may import what, beside itself and packages. The composition and the tests may import everything and are imported by nobody. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {

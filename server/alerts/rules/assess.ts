@@ -92,8 +92,8 @@ function coverageReasons(picture: ItemPicture): readonly Text[] {
 function covers({ plan, level: { available } }: ItemPicture, { line, coefficientPercent }: CoverageLine): Text {
   const coefficient = coefficientPercent / 100;
   return {
-    zh: `可售剩余 ${available} 件，低于备货线 ${line}（预估 ${plan.estimate} × ${coefficient}）`,
-    en: `${available} units left to sell, below the line of ${line} (estimate ${plan.estimate} × ${coefficient})`,
+    zh: `可售剩余 ${available} 件，低于覆盖线 ${Math.ceil(line)}（预估 ${plan.estimate} × ${coefficient}）`,
+    en: `${available} units left to sell, below the line of ${Math.ceil(line)} (estimate ${plan.estimate} × ${coefficient})`,
   };
 }
 

@@ -29,6 +29,10 @@ export const eventTexts: Record<keyof typeof serverEvents | keyof typeof clientE
   'pace:state': { zh: '各商品的速度、售罄时间与节奏提示', en: 'Velocity, sell-out time and the cue for the pace' },
   'curve:points': { zh: '消耗曲线的新采样', en: 'New samples of the consumption curves' },
   'curve:marker': { zh: '曲线上的事件标记', en: 'An event on the curve' },
+  'server:moving': {
+    zh: '本节点即将停止；请在 inMs 毫秒后断开并重新连接，将由其他节点接管',
+    en: 'This node ends soon: disconnect and connect again in inMs milliseconds, another node takes over',
+  },
   'server:stopping': {
     zh: '服务器即将停止；客户端会自动重连',
     en: 'The server stops; clients come back by themselves',

@@ -54,10 +54,14 @@ ${body}
 }
 
 const cells = (tag: 'td' | 'th', row: readonly string[]): string =>
-  `<tr>${row.map((cell) => (tag === 'th' ? `<th scope="col">${cell}</th>` : `<td>${cell}</td>`)).join('')}</tr>`;
+  `<tr>${row.map((cell) => (tag === 'th' && cell !== '' ? `<th scope="col">${cell}</th>` : `<td>${cell}</td>`)).join('')}</tr>`;
+
+/** A table whose columns need no names has no head: an empty one is read aloud as one that lacks its words. */
+const headOf = (head: readonly string[]): string =>
+  head.every((cell) => cell === '') ? '' : `<thead>${cells('th', head)}</thead>`;
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return `<div class="wide" tabindex="0"><table><thead>${cells('th', head)}</thead><tbody>${rows.map((row) => cells('td', row)).join('')}</tbody></table></div>`;
+  return `<div class="wide" tabindex="0"><table>${headOf(head)}<tbody>${rows.map((row) => cells('td', row)).join('')}</tbody></table></div>`;
 }
 
 /** A schema as a person reads it: its fields in a table, or its one line. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import type { Script } from '../../redis/define-script.ts';
-import { RedisConnection, type RedisConnectionOptions, RedisUnavailable } from '../../redis/redis-connection.ts';
-import { RedisSubscriber } from '../../redis/redis-subscriber.ts';
+import { openRedis, type RedisOptions } from '../../redis/open-redis.ts';
+import { type RedisLink, RedisUnavailable } from '../../redis/redis-link.ts';
 import { addUp } from '../decide-order.ts';
 import { compareText } from '../level-of.ts';
 import {
@@ -19,12 +19,12 @@ import {
   type StockEngineSettings,
 } from '../stock-engine.ts';
 import { channelOf, type keyNames, keysOf } from './keys-of.ts';
-import { scripts } from './scripts.ts';
+import { scripts, shardedScripts } from './scripts.ts';
 import * as text from './text.ts';
 
 export type RedisStockEngineOptions = {
-  readonly connection: RedisConnection;
-  readonly subscriber: RedisSubscriber;
+  /** Closed with the engine. */
+  readonly link: RedisLink;
   readonly clock: Clock;
   readonly settings: StockEngineSettings;
   readonly newNonce?: () => string;
@@ -33,16 +33,13 @@ export type RedisStockEngineOptions = {
 /** Attempts in one script call: longer lists become several calls, so that none of them keeps buyers waiting. */
 const attemptsPerCallMax = 500;
 
-/** Opens its own two connections; rejects with `GateUnavailable` if Redis does not answer within `timeoutMs`. `close` closes them. */
+/** Over a link of its own; rejects with `GateUnavailable` if Redis does not answer within `timeoutMs`. */
 export async function connectRedisEngine(
-  redis: RedisConnectionOptions & { readonly timeoutMs: number },
-  rest: Omit<RedisStockEngineOptions, 'connection' | 'subscriber'>,
+  redis: RedisOptions & { readonly timeoutMs: number },
+  rest: Omit<RedisStockEngineOptions, 'link'>,
 ): Promise<RedisStockEngine> {
-  const engine = new RedisStockEngine({
-    connection: new RedisConnection(redis),
-    subscriber: new RedisSubscriber(redis),
-    ...rest,
-  });
+  const link = openRedis(redis);
+  const engine = new RedisStockEngine({ link, ...rest });
   try {
     await engine.ready(redis.timeoutMs);
   } catch (error) {
@@ -54,15 +51,15 @@ export async function connectRedisEngine(
 
 /** The gate in Redis, for clusters. Redis decides, this only translates: no rule about stock lives on this side of the wire. */
 export class RedisStockEngine implements StockEngine {
-  readonly #connection: RedisConnection;
-  readonly #subscriber: RedisSubscriber;
+  readonly #link: RedisLink;
+  readonly #scripts: typeof scripts;
   readonly #clock: Clock;
   readonly #settings: StockEngineSettings;
   readonly #newNonce: () => string;
 
-  constructor({ connection, subscriber, clock, settings, newNonce = randomUUID }: RedisStockEngineOptions) {
-    this.#connection = connection;
-    this.#subscriber = subscriber;
+  constructor({ link, clock, settings, newNonce = randomUUID }: RedisStockEngineOptions) {
+    this.#link = link;
+    this.#scripts = link.shape === 'cluster' ? shardedScripts : scripts;
     this.#clock = clock;
     this.#settings = settings;
     this.#newNonce = newNonce;
@@ -70,13 +67,13 @@ export class RedisStockEngine implements StockEngine {
 
   /** Rejects with `GateUnavailable` if Redis cannot be asked within `timeoutMs`. */
   async ready(timeoutMs: number): Promise<void> {
-    await translated(Promise.all([this.#connection.ready(timeoutMs), this.#subscriber.ready(timeoutMs)]));
+    await translated(this.#link.ready(timeoutMs));
   }
 
   async reserve(livestreamId: string, requests: readonly ReserveRequest[]): Promise<readonly ReserveOutcome[]> {
     if (requests.length === 0) return [];
     const requestTexts = requests.map((request) => text.requestText(request, addUp(request.lines)));
-    const [epoch = '', ...outcomes] = await this.#run(scripts.reserve, livestreamId, {
+    const [epoch = '', ...outcomes] = await this.#run(this.#scripts.reserve, livestreamId, {
       ...this.#settings,
       requests: requestTexts.join('\n'),
     });
@@ -86,24 +83,25 @@ export class RedisStockEngine implements StockEngine {
 
   async confirm(livestreamId: string, attempts: readonly { rid: string; expiresAtMs: number }[]): Promise<void> {
     const texts = attempts.map(({ rid, expiresAtMs }) => text.pairText(rid, expiresAtMs));
-    for (const attempts of inCalls(texts)) await this.#run(scripts.confirm, livestreamId, { attempts });
+    for (const attempts of inCalls(texts)) await this.#run(this.#scripts.confirm, livestreamId, { attempts });
   }
 
   async settle(livestreamId: string, rids: readonly string[]): Promise<void> {
-    for (const part of inCalls(rids.map(text.ridText))) await this.#run(scripts.settle, livestreamId, { rids: part });
+    for (const part of inCalls(rids.map(text.ridText)))
+      await this.#run(this.#scripts.settle, livestreamId, { rids: part });
   }
 
   async release(livestreamId: string, attempts: readonly { rid: string; unbind: boolean }[]): Promise<void> {
     const texts = attempts.map(({ rid, unbind }) => text.pairText(rid, unbind ? 1 : 0));
-    for (const attempts of inCalls(texts)) await this.#run(scripts.release, livestreamId, { attempts });
+    for (const attempts of inCalls(texts)) await this.#run(this.#scripts.release, livestreamId, { attempts });
   }
 
   async putItems(livestreamId: string, items: readonly ItemDefinition[], infoRev: number): Promise<void> {
-    await this.#run(scripts.putItems, livestreamId, { infoRev, items: items.map(text.itemText).join('\n') });
+    await this.#run(this.#scripts.putItems, livestreamId, { infoRev, items: items.map(text.itemText).join('\n') });
   }
 
   async read(livestreamId: string): Promise<GateReading | null> {
-    const reply = await this.#run(scripts.read, livestreamId, {});
+    const reply = await this.#run(this.#scripts.read, livestreamId, {});
     if (reply === null) return null;
     const [epoch, version, infoRev, levels, terms] = reply;
     const items = text.parseItems(levels, terms, this.#clock.now());
@@ -111,24 +109,24 @@ export class RedisStockEngine implements StockEngine {
   }
 
   async peek(livestreamId: string): Promise<{ epoch: number; version: number; infoRev: number } | null> {
-    const reply = await this.#run(scripts.peek, livestreamId, {});
+    const reply = await this.#run(this.#scripts.peek, livestreamId, {});
     if (reply === null) return null;
     const [epoch, version, infoRev] = reply;
     return { epoch: Number(epoch), version, infoRev };
   }
 
   async holds(livestreamId: string): Promise<readonly GateHold[]> {
-    const holds = text.parseHolds(await this.#run(scripts.holds, livestreamId, {}));
+    const holds = text.parseHolds(await this.#run(this.#scripts.holds, livestreamId, {}));
     return holds.sort((a, b) => compareText(a.rid, b.rid));
   }
 
   async overdue(livestreamId: string, limit: number): Promise<readonly Pick<GateHold, 'rid' | 'state'>[]> {
-    return text.parseOverdue(await this.#run(scripts.overdue, livestreamId, { limit }));
+    return text.parseOverdue(await this.#run(this.#scripts.overdue, livestreamId, { limit }));
   }
 
   async begin(livestreamId: string, options?: { force: boolean }): Promise<BeginOutcome> {
     const force = options?.force === true ? 1 : 0;
-    const [kind, value] = await this.#run(scripts.begin, livestreamId, { newNonce: this.#newNonce(), force });
+    const [kind, value] = await this.#run(this.#scripts.begin, livestreamId, { newNonce: this.#newNonce(), force });
     return kind === 'open' ? { kind, epoch: Number(value) } : { kind, nonce: value };
   }
 
@@ -136,21 +134,21 @@ export class RedisStockEngine implements StockEngine {
     const { epoch, infoRev } = snapshot;
     const { keyTtlMs } = this.#settings;
     const texts = text.snapshotTexts(snapshot);
-    return this.#run(scripts.load, livestreamId, { nonce, epoch, infoRev, keyTtlMs, ...texts });
+    return this.#run(this.#scripts.load, livestreamId, { nonce, epoch, infoRev, keyTtlMs, ...texts });
   }
 
   async prune(livestreamId: string, limit: number): Promise<number> {
     const { keyTtlMs } = this.#settings;
-    return this.#run(scripts.prune, livestreamId, { keyTtlMs, limit });
+    return this.#run(this.#scripts.prune, livestreamId, { keyTtlMs, limit });
   }
 
   async archive(livestreamId: string): Promise<void> {
-    await this.#run(scripts.archive, livestreamId, {});
+    await this.#run(this.#scripts.archive, livestreamId, {});
   }
 
   async follow(livestreamId: string, listener: FollowListener): Promise<() => Promise<void>> {
     return translated(
-      this.#subscriber.subscribe(channelOf(livestreamId), {
+      this.#link.subscribe(channelOf(livestreamId), {
         message: (message) => {
           const change = text.parseChange(message);
           // A message that no script wrote says nothing; reading the gate does.
@@ -163,7 +161,7 @@ export class RedisStockEngine implements StockEngine {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#connection.close(), this.#subscriber.close()]);
+    await this.#link.close();
   }
 
   #run<Arg extends string, Reply>(
@@ -173,7 +171,7 @@ export class RedisStockEngine implements StockEngine {
   ): Promise<Reply> {
     const common = { nowMs: this.#clock.now(), channel: channelOf(livestreamId) };
     const all = { ...common, ...args } as Readonly<Record<Arg | 'nowMs' | 'channel', string | number>>;
-    return translated(script.run(this.#connection, keysOf(livestreamId), all));
+    return translated(script.run(this.#link, keysOf(livestreamId), all));
   }
 }
 

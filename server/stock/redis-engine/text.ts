@@ -59,7 +59,7 @@ export function snapshotTexts(snapshot: GateSnapshot): { items: string; holds: s
   );
   const holds = snapshot.holds.map(({ rid, state, takes, leaseEndsAtMs, buyerId, deviceId, lines }) => {
     const key = orNone(keyOfRid.get(rid) ?? null);
-    return `${line(rid, state, takes, leaseEndsAtMs, buyerId)} ${orNone(deviceId)} ${key} ${linesText(lines)}`;
+    return `${line(rid, state, takes, leaseEndsAtMs, buyerId)} ${orNone(deviceId)} ${key} ${NONE} ${linesText(lines)}`;
   });
   const counted = snapshot.counted.map(
     ({ skuId, buyerId, deviceId, quantity }) => `${line(skuId, buyerId)} ${orNone(deviceId)} ${line(quantity)}`,
@@ -109,7 +109,7 @@ export function parseOutcome(text: string, epoch: number): ReserveOutcome {
 const Level = z.tuple([whole, whole, whole, whole, whole, whole]);
 const Terms = z.tuple([SaleState, whole, z.string(), whole, orNull, orNull, orNull, whole]);
 const Hold = z
-  .tuple([z.enum(['pending', 'held', 'placed']), takes, whole, z.string(), orNull, orNull])
+  .tuple([z.enum(['pending', 'held', 'placed']), takes, whole, z.string(), orNull, orNull, orNull])
   .rest(z.string());
 const HoldLines = z.array(z.tuple([z.string(), whole]));
 
@@ -141,7 +141,7 @@ export function parseItems(
 export function parseHolds(flat: readonly string[]): GateHold[] {
   const holds: GateHold[] = [];
   for (const [rid, text] of pairs(flat)) {
-    const [state, takes, leaseEndsAtMs, buyerId, deviceId, , ...rest] = Hold.parse(text.split(' '));
+    const [state, takes, leaseEndsAtMs, buyerId, deviceId, , , ...rest] = Hold.parse(text.split(' '));
     const lines = HoldLines.parse([...pairs(rest)]).map(([skuId, quantity]) => ({ skuId, quantity }));
     holds.push({ rid, state, takes, buyerId, deviceId, lines, leaseEndsAtMs });
   }

@@ -4,13 +4,15 @@
 --   meta       hash    epoch nonce identity open version infoRev
 --   levels     hash    sku -> "allotted held soldEver returned version poolRev"
 --   terms      hash    sku -> "sale opensAtMs policy threshold perOrder perBuyer perDevice rev"
---   holds      hash    rid -> "state takes leaseEndsAtMs buyer device key sku quantity sku quantity ..."
+--   holds      hash    rid -> "state takes leaseEndsAtMs buyer device key replaces sku quantity sku quantity ..."
+--                      replaces: the placed attempt whose place this one has taken over, as "rid@leaseEndsAtMs"
 --   leases     sorted  rid by leaseEndsAtMs
 --   counted    hash    "b sku buyer" and "d sku device" -> units that count towards the limits (G4)
 --   keys       hash    key -> "rid bodyHash takes state refusal sku limit counted"
 --   keyExpiry  sorted  key by the end of its retry window
 -- Each but meta carries a sentinel with the epoch: field "!" of a hash, member "!<epoch>" of a sorted set, below every real score.
 -- "~" stands for null. Neither "!" nor "~" nor a space is in an id.
+-- PUBLISH, defined before this, is the command that publishes: SPUBLISH in a cluster.
 
 local metaKey, levelsKey, termsKey, holdsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local leasesKey, countedKey, keysKey, keyExpiryKey = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -98,8 +100,8 @@ end
 
 local function parseHold(text)
   if not text then return false end
-  local state, takes, leaseEndsAtMs, buyer, device, key, linesText =
-    match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.+)$')
+  local state, takes, leaseEndsAtMs, buyer, device, key, replaces, linesText =
+    match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.+)$')
   return {
     state = state,
     takes = takes,
@@ -107,6 +109,7 @@ local function parseHold(text)
     buyer = buyer,
     device = device,
     key = key,
+    replaces = replaces,
     linesText = linesText,
     lines = parseLines(linesText),
   }
@@ -242,7 +245,9 @@ local function packTerms(one) return one.text end
 
 local function packHold(hold)
   if not hold then return nil end
-  return concat({ hold.state, hold.takes, hold.leaseEndsAtMs, hold.buyer, hold.device, hold.key, hold.linesText }, ' ')
+  return concat({
+    hold.state, hold.takes, hold.leaseEndsAtMs, hold.buyer, hold.device, hold.key, hold.replaces, hold.linesText,
+  }, ' ')
 end
 
 local function packKey(record)
@@ -263,7 +268,7 @@ local function publish()
       sku, level.version, level.allotted, level.held, level.soldEver, level.returned, one.sale, one.opensAtMs,
     }, ' ')
   end
-  call('PUBLISH', channel, concat(rows, '\n'))
+  call(PUBLISH, channel, concat(rows, '\n'))
 end
 
 -- Writes everything that has changed. What needs memory comes first: if Redis is full it refuses the first write, and nothing has changed.

@@ -12,6 +12,19 @@ for rid, unbind in gmatch(ARGV[4], '(%S+) (%S+)') do
 end
 prefetch(holds, holdsKey, rids, parseHold)
 
+-- A4: the ledger still has the placed order: without its place it would not count towards the limits any more (G4).
+local function giveBackPlace(hold)
+  local rid, leaseEndsAtMs = match(hold.replaces, '^(.+)@(.+)$')
+  if not rid or holdOf(rid) then return end
+  local placed = {
+    state = 'placed', takes = 'pay', leaseEndsAtMs = leaseEndsAtMs, buyer = hold.buyer, device = hold.device,
+    key = hold.key, replaces = NONE, linesText = hold.linesText, lines = hold.lines,
+  }
+  count(placed, 1)
+  putHold(rid, placed)
+  recordState(placed, 'placed')
+end
+
 local released = 0
 for _, attempt in ipairs(attempts) do
   local rid, hold = attempt.rid, holdOf(attempt.rid)
@@ -32,6 +45,7 @@ for _, attempt in ipairs(attempts) do
     else
       recordState(hold, 'closed')
     end
+    giveBackPlace(hold)
     released = released + 1
   end
 end

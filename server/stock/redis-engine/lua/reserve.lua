@@ -133,6 +133,7 @@ local function take(request, takes, older)
     device = request.device, linesText = request.linesText, lines = request.lines,
     -- The older attempt's key goes on to follow the units under their new rid; its record keeps the buyer's order, the older rid.
     key = older and older.key or request.key,
+    replaces = older and older.takes == 'pay' and (request.reacquires .. '@' .. older.leaseEndsAtMs) or NONE,
   })
 end
 
