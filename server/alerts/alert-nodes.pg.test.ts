@@ -96,11 +96,13 @@ describeWithDatabases('alerts of several nodes, and what goes wrong', ({ databas
     const second = await night.node();
     await vi.waitFor(async () => {
       expect(await raisesOf(night, skuId)).toEqual(['consumption yellow', 'consumption orange']);
+      // The row is committed before the node that wrote it has read the answer.
+      expect(second.desk.openTierOf(night.livestreamId, skuId)).toBe('orange');
     }, soon);
-    expect(second.desk.openTierOf(night.livestreamId, skuId)).toBe('orange');
   });
 
-  test('[AL-24] a tier is raised and sent to operators within 100 ms of the order that crossed it', async () => {
+  // The clock stands still and no round is made: only the level that was heard can raise. (Figures: load-tests/README.md.)
+  test('[AL-24] a tier is raised and sent to operators by the order that crossed it, no poll in between', async () => {
     const night = await open();
     const node = await night.node();
     const count = 100;
@@ -108,16 +110,11 @@ describeWithDatabases('alerts of several nodes, and what goes wrong', ({ databas
     for (let at = 0; at < count; at += 1) skuIds.push(await night.item(`item-${at}`, 5_000));
     for (const skuId of skuIds) await node.desk.putPlan(night.livestreamId, skuId, plan(), 'operator');
     await night.pass(0);
-    const tookMs: number[] = [];
     for (const skuId of skuIds) {
-      const startedAtMs = performance.now();
       await night.sell(skuId, 400);
-      await vi.waitUntil(() => node.emitted.some((alert) => alert.skuId === skuId), { timeout: 2_000, interval: 1 });
-      tookMs.push(performance.now() - startedAtMs);
+      await vi.waitFor(() => expect(node.emitted.map((alert) => alert.skuId)).toContain(skuId), soon);
     }
-    const sorted = tookMs.toSorted((a, b) => a - b);
-    // Half of them: a poll in the path would show, a busy machine does not. (Measured alone: p99 16 ms on PGlite, 12 on PostgreSQL.)
-    expect(sorted[count / 2]).toBeLessThan(100);
+    expect(node.emitted.map(({ tier }) => tier)).toEqual(Array.from({ length: count }, () => 'yellow'));
   });
 
   test('[AL-28] crossings while the database is away are raised in their order when it is back, once', async () => {
