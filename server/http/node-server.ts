@@ -1,10 +1,19 @@
-import { createServer, IncomingMessage, type RequestListener, type Server, STATUS_CODES } from 'node:http';
+import cluster from 'node:cluster';
+import { IncomingMessage, type RequestListener, Server, STATUS_CODES } from 'node:http';
+import type { Server as Listener } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ErrorCode, wireError } from '../../contract/errors.ts';
 import { CannotStart } from '../lib/cannot-start.ts';
 import { errorAnswer, jsonHeaders } from './api-answer.ts';
+import { openFurtherListeners } from './further-listeners.ts';
 
 const headerBytesMax = 16_384;
+
+/**
+ * Connections that may wait to be accepted; the system has a bound of its own (4,096 on Linux). Node's 511 are not enough for thousands who
+ * come at the same instant: whoever finds the line full tries again after 1, 3, 7 seconds.
+ */
+const backlog = 16_384;
 
 /**
  * Only a WebSocket is an upgrade here. As soon as anybody listens for upgrades, Node takes every offer for one, and whoever merely offers
@@ -22,9 +31,34 @@ class Http1Message extends IncomingMessage {
   }
 }
 
+/** Lets many in at once: its connections come over several listeners of one address. */
+class NodeServer extends Server {
+  readonly #further: Listener[] = [];
+
+  /** Of a server that listens. A worker of a cluster is given its connections by the primary, one in each turn. */
+  async openFurther(): Promise<void> {
+    if (cluster.isWorker) return;
+    const further = await openFurtherListeners(this, backlog, (socket) => this.emit('connection', socket));
+    if (this.listening) this.#further.push(...further);
+    else for (const listener of further) listener.close();
+  }
+
+  override close(closed?: (error?: Error) => void): this {
+    let open = this.#further.length + 1;
+    let failure: Error | undefined;
+    const one = (error?: Error) => {
+      failure ??= error;
+      open -= 1;
+      if (open === 0) closed?.(failure);
+    };
+    for (const listener of this.#further.splice(0)) listener.close(one);
+    return super.close(one);
+  }
+}
+
 /** The node:http server with limits that no slow or endless request gets past. */
-export function createNodeServer(listener: RequestListener): Server {
-  const server = createServer(
+export function createNodeServer(listener: RequestListener): NodeServer {
+  const server = new NodeServer(
     {
       headersTimeout: 10_000,
       requestTimeout: 20_000,
@@ -61,7 +95,13 @@ const misunderstood: Readonly<Record<string, { code: ErrorCode; message: string 
 };
 
 /** Listens; resolves with the port, which is the system's choice for 0. Rejects, with a sentence for people, when the address is taken. */
-export function listen(server: Server, port: number, host: string): Promise<number> {
+export async function listen(server: Server, port: number, host: string): Promise<number> {
+  const given = await listenFirst(server, port, host);
+  if (server instanceof NodeServer) await server.openFurther();
+  return given;
+}
+
+function listenFirst(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(
@@ -70,7 +110,7 @@ export function listen(server: Server, port: number, host: string): Promise<numb
           : error,
       );
     server.once('error', fail);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog }, () => {
       server.off('error', fail);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : port);

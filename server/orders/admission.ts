@@ -7,9 +7,11 @@ export type AdmissionSettings = {
   /** Longest that every order of an interval may have taken before that is a queue and no burst. */
   readonly targetMs: number;
   readonly intervalMs: number;
+  /** How long every interval must have been above the target: a burst of thousands is through by then, or nearly. */
+  readonly patienceMs: number;
 };
 
-export const admissionDefaults = { targetMs: 200, intervalMs: 200 } as const;
+export const admissionDefaults = { targetMs: 200, intervalMs: 200, patienceMs: 1_000 } as const;
 
 /** What an order that was let in came to. `other` says nothing about the queue: it waited for a gate that is rebuilt, say. */
 export type AdmittedAs = 'ordered' | 'refused' | 'other';
@@ -19,9 +21,9 @@ const limitMin = 64;
 
 /**
  * Lets new orders in, or sheds them before their latency collapses (OR-16). By delay, not by count: as CoDel does, a burst may queue, and
- * what is shed is a queue that stands. When even the quickest order of an interval took longer than the target, so many are let in as
- * leave within the target at the present rate; then the limit follows the delay, down by a tenth and up by a twentieth, until nobody is
- * shed any more. The event loop's lateness counts as delay: a request waits there before anybody sees it.
+ * what is shed is a queue that stands. When for a whole second even the quickest order of every interval took longer than the target, so
+ * many are let in as leave within the target at the present rate; then the limit follows the delay, down by a tenth and up by a
+ * twentieth, until nobody is shed any more. The event loop's lateness counts as delay: a request waits there before anybody sees it.
  */
 export class Admission {
   readonly #settings: AdmissionSettings;
@@ -29,6 +31,8 @@ export class Admission {
   #inFlight = 0;
   #limit: number;
   #standing = false;
+  /** Since when every interval was above the target; null: the last one was not. */
+  #aboveSinceMs: number | null = null;
   #startedAtMs: number;
   #finished = 0;
   #shed = 0;
@@ -96,9 +100,12 @@ export class Admission {
   }
 
   #decide(elapsedMs: number): void {
-    const { inFlightMax, targetMs } = this.#settings;
+    const { inFlightMax, targetMs, patienceMs } = this.#settings;
     this.#delayMs = this.#delayOf(elapsedMs);
-    if (this.#delayMs > targetMs) {
+    const endsAtMs = this.#startedAtMs + elapsedMs;
+    this.#aboveSinceMs = this.#delayMs > targetMs ? (this.#aboveSinceMs ?? this.#startedAtMs) : null;
+    if (this.#aboveSinceMs !== null) {
+      if (!this.#standing && endsAtMs - this.#aboveSinceMs < patienceMs) return;
       const leaving = (this.#finished / elapsedMs) * targetMs;
       const limit = this.#standing ? this.#limit * 0.9 : leaving;
       this.#standing = true;
