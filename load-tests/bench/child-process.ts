@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { CallName, Calls, SubjectSettings } from '../subjects/subject.ts';
 
@@ -43,6 +44,11 @@ export const cpuBetween = (before: CpuSeconds, after: CpuSeconds): CpuSeconds =>
 /** The bench itself, and with it every database that it starts, stays off the server's core. */
 export function stayOffServerCore(): void {
   if (canPin) spawnSync('taskset', ['-a', '-p', '-c', cores.load, String(process.pid)]);
+}
+
+/** Ends `stayOffServerCore`: several nodes and their databases share all cores with what loads them. */
+export function useEveryCore(): void {
+  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', `0-${cpus().length - 1}`, String(process.pid)]);
 }
 
 /** Moves a process that somebody else has started, with all its threads. */

@@ -6,7 +6,7 @@ import { startRedisServer, type TestRedis } from '../../tests/services/redis-ser
 import { type ServerProcess, startServerProcess } from '../../tests/services/server-process.ts';
 import { ApiClient } from '../lib/api-client.ts';
 import { buildStage, type Stage } from '../lib/stage.ts';
-import { cpuSecondsOf } from './child-process.ts';
+import { cpuSecondsOf, stayOffServerCore, useEveryCore } from './child-process.ts';
 import { Flood } from './flood.ts';
 
 export type ClusterNode = { readonly server: ServerProcess; readonly api: ApiClient; readonly port: number };
@@ -32,6 +32,8 @@ export async function startClusterStage(nodeCount: number): Promise<ClusterStage
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).toReversed()) await close();
   };
+  useEveryCore();
+  closers.push(stayOffServerCore);
   try {
     const postgres = await startPostgresServer({ fsync: true });
     closers.push(() => postgres.stop());
