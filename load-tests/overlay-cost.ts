@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { BrowserContext } from 'playwright-core';
+import type { CDPSession, Page } from 'playwright-core';
 import { routes } from '../contract/routes.ts';
 import { launchChromium } from '../tests/services/chromium.ts';
 import { ApiClient } from './lib/api-client.ts';
@@ -29,6 +29,9 @@ export type OverlayCost = {
   /** Shares of one core, in percent: the page's own process, and everything of the browser (compositing, network). */
   readonly page: number;
   readonly browser: number;
+  /** What the page's main thread did, in percent of a core. */
+  readonly script: number;
+  readonly styleAndLayout: number;
   readonly orders: number;
 };
 
@@ -49,7 +52,7 @@ export async function overlayCost(options: Options): Promise<OverlayCost[]> {
       const page = await context.newPage();
       await page.goto(`${options.url}${overlay.url.replace('#', `&layout=${layout}#`)}`);
       await page.locator('.left').first().waitFor();
-      results.push({ layout, ...(await measure(api, options, stage, context)) });
+      results.push({ layout, ...(await measure(api, options, stage, page)) });
       await context.close();
     }
     return results;
@@ -79,19 +82,27 @@ async function measure(
   api: ApiClient,
   { token, rate, seconds }: Options,
   stage: Stage,
-  context: BrowserContext,
+  page: Page,
 ): Promise<Omit<OverlayCost, 'layout'>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable');
   const buyer = await issueToken(api, token, stage.livestreamId, { role: 'viewer', buyerId: `buyer-${Date.now()}` });
   const running = { on: true, orders: 0 };
   const selling = sell(api, stage, { token: buyer, rate }, running);
   try {
     await wait(settleMs);
     const ordersBefore = running.orders;
-    const [before, startedAtMs] = [await cpuSecondsOf(context), performance.now()];
+    const [before, startedAtMs] = [await cpuSecondsOf(page, session), performance.now()];
     await wait(seconds * 1_000);
-    const [after, tookSeconds] = [await cpuSecondsOf(context), (performance.now() - startedAtMs) / 1_000];
-    const share = (name: 'page' | 'browser') => (100 * (after[name] - before[name])) / tookSeconds;
-    return { page: share('page'), browser: share('browser'), orders: running.orders - ordersBefore };
+    const [after, tookSeconds] = [await cpuSecondsOf(page, session), (performance.now() - startedAtMs) / 1_000];
+    const share = (name: keyof CpuSeconds) => (100 * (after[name] - before[name])) / tookSeconds;
+    return {
+      page: share('page'),
+      browser: share('browser'),
+      script: share('script'),
+      styleAndLayout: share('styleAndLayout'),
+      orders: running.orders - ordersBefore,
+    };
   } finally {
     running.on = false;
     await selling;
@@ -121,14 +132,28 @@ async function sell(
   await Promise.all(under);
 }
 
-async function cpuSecondsOf(context: BrowserContext): Promise<{ page: number; browser: number }> {
-  const session = await context.browser()?.newBrowserCDPSession();
+type CpuSeconds = {
+  readonly page: number;
+  readonly browser: number;
+  readonly script: number;
+  readonly styleAndLayout: number;
+};
+
+async function cpuSecondsOf(page: Page, own: CDPSession): Promise<CpuSeconds> {
+  const session = await page.context().browser()?.newBrowserCDPSession();
   if (session === undefined) throw new Error('the browser is gone');
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   await session.detach();
+  const { metrics } = await own.send('Performance.getMetrics');
+  const metric = (wanted: string): number => metrics.find(({ name }) => name === wanted)?.value ?? 0;
   const sum = (wanted: (type: string) => boolean) =>
     processInfo.filter(({ type }) => wanted(type)).reduce((all, { cpuTime }) => all + cpuTime, 0);
-  return { page: sum((type) => type === 'renderer'), browser: sum(() => true) };
+  return {
+    page: sum((type) => type === 'renderer'),
+    browser: sum(() => true),
+    script: metric('ScriptDuration'),
+    styleAndLayout: metric('RecalcStyleDuration') + metric('LayoutDuration'),
+  };
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -145,9 +170,13 @@ async function main(args: readonly string[]): Promise<number> {
     rate: flags.whole('rate', 30),
     seconds: flags.whole('seconds', 20),
   });
-  console.log('| layout | page, % of a core | whole browser, % | orders |\n| --- | --- | --- | --- |');
-  for (const { layout, page, browser, orders } of results)
-    console.log(`| ${layout} | ${page.toFixed(1)} | ${browser.toFixed(1)} | ${orders} |`);
+  console.log(
+    '| layout | page, % of a core | of it script | style and layout | whole browser, % | orders |\n| --- | --- | --- | --- | --- | --- |',
+  );
+  for (const { layout, page, script, styleAndLayout, browser, orders } of results) {
+    const shares = [page, script, styleAndLayout, browser].map((share) => share.toFixed(1));
+    console.log(`| ${[layout, ...shares, orders].join(' | ')} |`);
+  }
   return results.every(({ page }) => page < 5) ? 0 : 1;
 }
 

@@ -31,6 +31,7 @@ export class HttpOrderClient implements OrderClient {
   }
 
   order(body: string): Promise<void> {
+    if (this.#socket.destroyed) return Promise.reject(new Error('the connection was closed'));
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
       this.#socket.write(`${this.#head}${Buffer.byteLength(body)}\r\n\r\n${body}`);

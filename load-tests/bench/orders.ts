@@ -155,21 +155,27 @@ export const orderToLastViewer: Scenario = {
   },
 };
 
-/** Orders under way at once; one socket may order five times a second, so buyers over sockets take turns with many. */
-const underWay = 1_000;
+/**
+ * Orders under way at once: what a server with 200 ms of queue at the most still takes, and what the rival's transactions can wait for. One
+ * socket may order five times a second, so buyers over sockets take turns with many.
+ */
+const underWay = 300;
+/** A transaction waits two seconds for a connection, then fails: more of them under way would be errors. */
+const guardedUnderWay = 60;
 const orderSockets = 4_000;
 
 /** Orders per second of the server's CPU, in a closed loop after a warm-up. */
 async function ordersPerCpuSecond(
   clients: readonly OrderClient[],
+  atOnce: number,
   seconds: number,
   cpu: () => CpuSeconds,
   bodyOf: (key: string, index: number) => string,
 ): Promise<number> {
   const run = Date.now().toString(36);
-  await orderInTurns(clients, underWay, 1_000, (index) => bodyOf(`${run}-warm-${index}`, index));
+  await orderInTurns(clients, atOnce, 1_000, (index) => bodyOf(`${run}-warm-${index}`, index));
   const before = cpu();
-  const orders = await orderInTurns(clients, underWay, seconds * 1_000, (index) => bodyOf(`${run}-${index}`, index));
+  const orders = await orderInTurns(clients, atOnce, seconds * 1_000, (index) => bodyOf(`${run}-${index}`, index));
   return orders / cpuBetween(before, cpu()).total;
 }
 
@@ -215,19 +221,20 @@ export const orderThroughput: Scenario = {
         const { databaseUrl } = product;
         const file = 'rivals/express-prisma.ts';
         const subject = await SubjectProcess.start(file, { databaseUrl, variant, livestreamId: rivalShop });
-        const clients = Array.from({ length: underWay }, () => new HttpOrderClient(subject.port, '/orders', ''));
+        const length = variant === 'guarded' ? guardedUnderWay : underWay;
+        const clients = Array.from({ length }, () => new HttpOrderClient(subject.port, '/orders', ''));
         shops.push(subject);
         opened.push(...clients);
         const body = (idempotencyKey: string, index: number): string =>
           JSON.stringify({ idempotencyKey, skuId: skuOf(index), buyerId: `buyer-${index % underWay}` });
-        return () => ordersPerCpuSecond(clients, seconds, () => subject.cpu(), body);
+        return () => ordersPerCpuSecond(clients, length, seconds, () => subject.cpu(), body);
       };
       const [bare, guarded] = [await startRival('bare'), await startRival('guarded')];
       const { ours, rival } = await interleaved(
         bench,
         async () => ({
-          http: await ordersPerCpuSecond(own.http, seconds, ownCpu, ownBody),
-          socket: await ordersPerCpuSecond(own.socket, seconds, ownCpu, ownBody),
+          http: await ordersPerCpuSecond(own.http, underWay, seconds, ownCpu, ownBody),
+          socket: await ordersPerCpuSecond(own.socket, underWay, seconds, ownCpu, ownBody),
         }),
         async () => ({ bare: await bare(), guarded: await guarded() }),
       );

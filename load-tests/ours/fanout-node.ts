@@ -1,8 +1,8 @@
-import { createServer } from 'node:http';
 import { pino } from 'pino';
 import { wireError } from '../../contract/errors.ts';
 import type { ItemInfo, LivestreamInfo } from '../../contract/livestreams.ts';
 import { createAccessControl } from '../../server/auth/token-access-control.ts';
+import { createNodeServer, listen } from '../../server/http/node-server.ts';
 import { systemClock } from '../../server/lib/clock.ts';
 import { createMetrics } from '../../server/metrics/metrics.ts';
 import { openGate } from '../../server/open-gate.ts';
@@ -27,7 +27,7 @@ async function openNode({ livestreamId, items, redisUrl }: SubjectSettings): Pro
     secureCookies: false,
     clock: systemClock,
   });
-  const httpServer = createServer((_req, res) => res.writeHead(404).end());
+  const httpServer = createNodeServer((_req, res) => res.writeHead(404).end());
   const realtime = createRealtime({
     httpServer,
     engine,
@@ -44,8 +44,7 @@ async function openNode({ livestreamId, items, redisUrl }: SubjectSettings): Pro
     adapter: gate.socketAdapter,
     settings: { allowedOrigins: [], publicUrl: null, socketsPerIpMax: 1_000_000, trustProxy: 0 },
   });
-  await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', 4_096, resolve));
-  const address = httpServer.address();
+  const port = await listen(httpServer, 0, '127.0.0.1');
   const nodeId = process.pid.toString(36);
   let made = 0;
   let scarceRid = '';
@@ -56,7 +55,7 @@ async function openNode({ livestreamId, items, redisUrl }: SubjectSettings): Pro
     return request.rid;
   };
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port,
     position: async () => (await gate.engine.peek(livestreamId))?.version ?? 0,
     take: async (item) => void (await reserve(`sku${item}`)),
     sellOut: async () => {

@@ -45,6 +45,8 @@ await runSubject(async ({ livestreamId, databaseUrl, variant }) => {
     res.status(201).json({ outcome: 'accepted', order: { orderId: order.id, state: order.state } });
   });
   const httpServer = createServer(app);
+  // Its clients stand still while ours have their turn.
+  httpServer.keepAliveTimeout = 300_000;
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', 4_096, resolve));
   const address = httpServer.address();
   return {

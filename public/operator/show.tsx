@@ -58,8 +58,8 @@ function Run({ livestream }: { livestream: LivestreamInfo }) {
   const scheduledFor = momentOf(at.value);
   const moments = [
     [words.scheduledAt, scheduledAtMs],
-    [words.start, startedAtMs],
-    [words.end, endedAtMs],
+    [words.startedAt, startedAtMs],
+    [words.endedAt, endedAtMs],
   ] as const;
   const closed = items.filter(({ sale }) => sale === 'not_open');
   return (

@@ -1,4 +1,5 @@
-import { sep } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import compression from 'compression';
 import express, { type RequestHandler, type Response, type Router } from 'express';
 import helmet from 'helmet';
@@ -59,6 +60,7 @@ export function pageRoutes(
   allowedOrigins: readonly string[],
 ): Router {
   const router = express.Router();
+  const isBuilt = existsSync(join(folders.pages, 'index.html'));
   router.use(compression({ threshold: 1_024 }));
   router.use('/assets/demo', express.static(folders.demoAssets, { maxAge: '1h', index: false, fallthrough: true }));
   router.use('/client', forOtherPages(allowedOrigins));
@@ -68,7 +70,10 @@ export function pageRoutes(
       next();
       return;
     }
-    res.status(404).type('html').send(notFoundPage);
+    res
+      .status(404)
+      .type('html')
+      .send(isBuilt ? notFoundPage('') : notFoundPage(notBuilt));
   });
   return router;
 }
@@ -93,7 +98,11 @@ function cacheHeaders(res: Response, path: string): void {
   res.setHeader('Cache-Control', policy);
 }
 
-const notFoundPage = `<!doctype html>
+/** Only an engineer can meet this one. */
+const notBuilt =
+  '<p><small>页面尚未构建：<code>npm run build</code>. <span lang="en">The pages are not built yet: <code>npm run build</code>.</span></small></p>\n';
+
+const notFoundPage = (note: string): string => `<!doctype html>
 <html lang="zh-CN">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -102,7 +111,6 @@ const notFoundPage = `<!doctype html>
 <main>
 <h1>没有这个页面 <small lang="en">No such page</small></h1>
 <p><a href="/">返回首页 <span lang="en">Back to the entrance</span></a></p>
-<p><small>从源码运行且页面尚未构建时：<code>npm run build</code>. <span lang="en">Running from source without built pages: <code>npm run build</code>.</span></small></p>
-</main>
+${note}</main>
 </html>
 `;
