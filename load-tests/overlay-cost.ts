@@ -13,7 +13,7 @@ const usage = `The overlay's CPU in a real browser, as a source of OBS: one live
 `;
 
 const layouts = ['curve', 'bar', 'mini', 'full'] as const;
-const settleMs = 3_000;
+const settleMs = 6_000;
 
 type Options = {
   readonly url: string;

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { AlertTier } from '../../contract/alerts.ts';
 import type { ItemInfo } from '../../contract/livestreams.ts';
 import type { PaceCue } from '../../contract/pace.ts';
@@ -71,7 +71,8 @@ const tickMs = 400;
 function useTick(shown: number | string | undefined, skuId: string) {
   const element = useRef<HTMLSpanElement>(null);
   const before = useRef<{ skuId: string; shown: number | string } | null>(null);
-  useEffect(() => {
+  // Before the browser draws: the number and its highlight are one drawing.
+  useLayoutEffect(() => {
     const known = before.current;
     before.current = shown === undefined ? null : { skuId, shown };
     if (known === null || shown === undefined || known.skuId !== skuId || known.shown === shown) return undefined;

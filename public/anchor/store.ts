@@ -14,7 +14,7 @@ import type { Parameters } from './parameters.ts';
 import { type Problem, type Words, wordsIn } from './words.ts';
 
 /** Numbers on screen change at most this often: faster ones cannot be read, and each costs a drawing. */
-const levelsEveryMs = 333;
+const levelsEveryMs = 500;
 const clockEveryMs = 1_000;
 /** The expected band changes when somebody edits an estimate; what the socket lost comes back with it too. */
 const curvesEveryMs = 60_000;

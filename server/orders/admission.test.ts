@@ -91,6 +91,15 @@ test('[OR-16] when the load is over nothing is shed any more, also not the next 
   expect(took.filter(({ atMs }) => atMs === 0).length).toBe(2_000);
 });
 
+test('[OR-16] a burst that comes after a quiet time is let in whole, whatever the one before it was like', () => {
+  const { admission, time } = open();
+  run(admission, time, { offered: 0, perSecond: 1_000, seconds: 0, burst: 4_000 });
+  expect(admission.limit).toBeLessThan(1_000);
+  time.nowMs += 5_000;
+  const { shed } = run(admission, time, { offered: 0, perSecond: 1_000, seconds: 0, burst: 4_000 });
+  expect(shed).toEqual([]);
+});
+
 test('[OR-16] refusals that are answered at once do not hide that orders wait', () => {
   const { admission, time } = open();
   const leaves = Array.from({ length: 500 }, () => admission.enter());

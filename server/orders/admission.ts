@@ -90,13 +90,22 @@ export class Admission {
     const nowMs = this.#clock.now();
     const elapsedMs = nowMs - this.#startedAtMs;
     if (elapsedMs >= 0 && elapsedMs < this.#settings.intervalMs) return;
+    // Nobody was here for a while: what is remembered is of another crowd.
+    if (elapsedMs >= this.#settings.patienceMs && this.#inFlight === 0) this.#open();
     // A clock that was set back has measured nothing.
-    if (elapsedMs > 0) this.#decide(elapsedMs);
+    else if (elapsedMs > 0) this.#decide(elapsedMs);
     this.#startedAtMs = nowMs;
     this.#finished = 0;
     this.#shed = 0;
     this.#quickestMs = { ordered: Infinity, refused: Infinity };
     this.#latenessMs = Infinity;
+  }
+
+  #open(): void {
+    this.#standing = false;
+    this.#aboveSinceMs = null;
+    this.#limit = this.#settings.inFlightMax;
+    this.#delayMs = 0;
   }
 
   #decide(elapsedMs: number): void {
