@@ -67,8 +67,8 @@ const messageReserves = 50;
 const nodesPerRelay = 500;
 
 export const costs: Costs = {
-  frameMicros: 10.5,
-  orderMicros: 100,
+  frameMicros: 20,
+  orderMicros: 250,
   hearMicros: 50,
   reserveMicros: 27,
   reserveCallMicros: 26,
