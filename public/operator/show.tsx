@@ -20,26 +20,26 @@ export function Show() {
   return (
     <section class="sheet">
       <div class="columns">
-        <Run livestream={livestream} />
-        <section class="box">
-          <h2>{words.plannedEnd}</h2>
-          <PlannedEnd />
-          <DecisionForm skuId={null} />
-          <p class="links">
-            <a href={`/viewer/?${query}`} target="_blank" rel="noreferrer">
-              {words.viewerPage}
-            </a>
-            <a href={`?${query}&mode=wall`}>{console.words.value.wallMode}</a>
-            {console.isAdmin && <a href="?list">{words.otherLivestreams}</a>}
-          </p>
-        </section>
-      </div>
-      {livestream.state !== 'ended' && (
-        <div class="columns">
-          <AddItemForm />
-          {console.isAdmin && <NewSkuForm />}
+        <div class="panel-column">
+          <Run livestream={livestream} />
+          {livestream.state !== 'ended' && <AddItemForm />}
         </div>
-      )}
+        <div class="panel-column">
+          <section class="box">
+            <h2>{words.plannedEnd}</h2>
+            <PlannedEnd />
+            <DecisionForm skuId={null} />
+            <p class="links">
+              <a href={`/viewer/?${query}`} target="_blank" rel="noreferrer">
+                {words.viewerPage}
+              </a>
+              <a href={`?${query}&mode=wall`}>{console.words.value.wallMode}</a>
+              {console.isAdmin && <a href="?list">{words.otherLivestreams}</a>}
+            </p>
+          </section>
+          {livestream.state !== 'ended' && console.isAdmin && <NewSkuForm />}
+        </div>
+      </div>
       <Overlays />
       <Audit />
     </section>
