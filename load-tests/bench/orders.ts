@@ -167,8 +167,7 @@ const orderSockets = 4_000;
 /** Orders per second of the server's CPU, in a closed loop after a warm-up. */
 async function ordersPerCpuSecond(
   clients: readonly OrderClient[],
-  atOnce: number,
-  seconds: number,
+  { atOnce, seconds }: { readonly atOnce: number; readonly seconds: number },
   cpu: () => CpuSeconds,
   bodyOf: (key: string, index: number) => string,
 ): Promise<number> {
@@ -227,14 +226,14 @@ export const orderThroughput: Scenario = {
         opened.push(...clients);
         const body = (idempotencyKey: string, index: number): string =>
           JSON.stringify({ idempotencyKey, skuId: skuOf(index), buyerId: `buyer-${index % underWay}` });
-        return () => ordersPerCpuSecond(clients, length, seconds, () => subject.cpu(), body);
+        return () => ordersPerCpuSecond(clients, { atOnce: length, seconds }, () => subject.cpu(), body);
       };
       const [bare, guarded] = [await startRival('bare'), await startRival('guarded')];
       const { ours, rival } = await interleaved(
         bench,
         async () => ({
-          http: await ordersPerCpuSecond(own.http, underWay, seconds, ownCpu, ownBody),
-          socket: await ordersPerCpuSecond(own.socket, underWay, seconds, ownCpu, ownBody),
+          http: await ordersPerCpuSecond(own.http, { atOnce: underWay, seconds }, ownCpu, ownBody),
+          socket: await ordersPerCpuSecond(own.socket, { atOnce: underWay, seconds }, ownCpu, ownBody),
         }),
         async () => ({ bare: await bare(), guarded: await guarded() }),
       );
