@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
 
 /** Connections that are accepted in one turn of the event loop, at most; each listener asks the kernel once for every one that comes. */
-export const listenersInAll = 32;
+const listenersInAll = 32;
 const copiedWithinMs = 10_000;
 
 /** Sends the handle that it is given back, again and again. It never listens itself, so no connection can end up with it. */

@@ -100,6 +100,17 @@ test('[OR-16] a burst that comes after a quiet time is let in whole, whatever th
   expect(shed).toEqual([]);
 });
 
+test('[OR-16] one order after the other, each slower than a second, is no quiet time', () => {
+  const { admission, time } = open();
+  for (let order = 0; order < 3; order += 1) {
+    expect(admission.admits()).toBe(true);
+    const leave = admission.enter();
+    time.nowMs += 1_500;
+    leave('ordered');
+  }
+  expect(admission.limit).toBeLessThan(20_000);
+});
+
 test('[OR-16] refusals that are answered at once do not hide that orders wait', () => {
   const { admission, time } = open();
   const leaves = Array.from({ length: 500 }, () => admission.enter());

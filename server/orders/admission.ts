@@ -63,7 +63,9 @@ export class Admission {
 
   /** False: one more order is shed. */
   admits(): boolean {
-    this.#look();
+    const quietMs = this.#inFlight === 0 ? this.#clock.now() - this.#startedAtMs : 0;
+    if (quietMs >= this.#settings.patienceMs) this.#open();
+    else this.#look();
     if (this.#inFlight < this.#limit) return true;
     this.#shed += 1;
     return false;
@@ -87,25 +89,28 @@ export class Admission {
   }
 
   #look(): void {
-    const nowMs = this.#clock.now();
-    const elapsedMs = nowMs - this.#startedAtMs;
+    const elapsedMs = this.#clock.now() - this.#startedAtMs;
     if (elapsedMs >= 0 && elapsedMs < this.#settings.intervalMs) return;
-    // Nobody was here for a while: what is remembered is of another crowd.
-    if (elapsedMs >= this.#settings.patienceMs && this.#inFlight === 0) this.#open();
     // A clock that was set back has measured nothing.
-    else if (elapsedMs > 0) this.#decide(elapsedMs);
-    this.#startedAtMs = nowMs;
+    if (elapsedMs > 0) this.#decide(elapsedMs);
+    this.#beginInterval();
+  }
+
+  #beginInterval(): void {
+    this.#startedAtMs = this.#clock.now();
     this.#finished = 0;
     this.#shed = 0;
     this.#quickestMs = { ordered: Infinity, refused: Infinity };
     this.#latenessMs = Infinity;
   }
 
+  /** Nobody was here for a while: what is remembered is of another crowd. */
   #open(): void {
     this.#standing = false;
     this.#aboveSinceMs = null;
     this.#limit = this.#settings.inFlightMax;
     this.#delayMs = 0;
+    this.#beginInterval();
   }
 
   #decide(elapsedMs: number): void {
