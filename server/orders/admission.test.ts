@@ -91,9 +91,16 @@ test('[OR-16] when the load is over nothing is shed any more, also not the next 
   expect(took.filter(({ atMs }) => atMs === 0).length).toBe(2_000);
 });
 
+test('[OR-16] a queue that is gone within a second is a burst: nobody who comes meanwhile is shed', () => {
+  const { admission, time } = open();
+  const { shed } = run(admission, time, { offered: 400, perSecond: 1_000, seconds: 0.8, burst: 600 });
+  expect(shed).toEqual([]);
+});
+
 test('[OR-16] a burst that comes after a quiet time is let in whole, whatever the one before it was like', () => {
   const { admission, time } = open();
-  run(admission, time, { offered: 0, perSecond: 1_000, seconds: 0, burst: 4_000 });
+  // The last of it end in the middle of an interval, and took long.
+  run(admission, time, { offered: 0, perSecond: 1_000, seconds: 0, burst: 4_100 });
   expect(admission.limit).toBeLessThan(1_000);
   time.nowMs += 5_000;
   const { shed } = run(admission, time, { offered: 0, perSecond: 1_000, seconds: 0, burst: 4_000 });
