@@ -118,6 +118,13 @@ test('[OR-16] one order after the other, each slower than a second, is no quiet 
   expect(admission.limit).toBeLessThan(20_000);
 });
 
+test('[OR-16] a server that answered nobody for longer than a second had no quiet time', () => {
+  const { admission, time } = open();
+  for (let order = 0; order < 500; order += 1) admission.enter();
+  time.nowMs += 1_500;
+  expect(admission.admits()).toBe(false);
+});
+
 test('[OR-16] refusals that are answered at once do not hide that orders wait', () => {
   const { admission, time } = open();
   const leaves = Array.from({ length: 500 }, () => admission.enter());
