@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { layoutShiftOf, watchLayoutShift } from './layout-shift.ts';
 import { findingsOf, openStage, type Stage, shirt, sidewaysOf, tea, type Visit } from './operator-stage.ts';
 
 let stage: Stage;
@@ -76,17 +77,12 @@ test('[CO-14][CO-2] the layout does not shift while numbers tick', async () => {
   const [skuId = ''] = await stage.shop.livestream('ticking', [{ ...tea, allotted: 500 }, shirt]);
   const page = await stage.console('ticking');
   await page.waitForTimeout(2_500);
-  await page.evaluate(`
-    globalThis.shifted = 0;
-    new PerformanceObserver((list) => {
-      for (const { value } of list.getEntries()) globalThis.shifted += value;
-    }).observe({ type: 'layout-shift' });
-  `);
+  await watchLayoutShift(page);
   await stage.sell('ticking', skuId, 60);
   await expect.poll(() => page.locator(`tr[data-sku="${skuId}"] .cell-available`).textContent()).toBe('440');
   await page.waitForTimeout(2_500);
   // Right-aligned digits that grow to the left count as a shift of about 0.00001; a row that moves counts a thousand times that.
-  expect(await page.evaluate('globalThis.shifted')).toBeLessThan(0.001);
+  expect(await layoutShiftOf(page)).toBeLessThan(0.001);
 });
 
 test('[CO-13] the language is switched in place and kept', async () => {

@@ -4,6 +4,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CurvePoint } from '../../contract/pace.ts';
 import { type Browser, launchChromium, type Screen } from '../services/chromium.ts';
+import { layoutShiftOf, watchLayoutShift } from './layout-shift.ts';
 import { emptyPace, openStage, paceOf, type Stage } from './overlay-stage.ts';
 
 /** The overlay in a real browser, against the real gate, sockets and HTTP shell. */
@@ -165,7 +166,7 @@ describe('what is seen', () => {
     const page = await open(livestreamId, { token, query: '&layout=full' });
     await expect.poll(() => units(page)).toBe('12');
     await wait(1_500);
-    await page.evaluate(watchShifts);
+    await watchLayoutShift(page);
     await stage.sell(livestreamId, lip, 9);
     await stage.sell(livestreamId, shirt, 1);
     await expect.poll(() => units(page)).toBe('3');
@@ -175,7 +176,7 @@ describe('what is seen', () => {
     expect(await stamp.getAttribute('data-moment')).toBe('true');
     await expect.poll(() => stamp.getAttribute('data-moment'), { timeout: 6_000 }).toBe('false');
     // The stamp takes the number's place at the moment of selling out; nothing else may move.
-    expect(await page.evaluate<number>('window.shifted')).toBeLessThan(0.02);
+    expect(await layoutShiftOf(page)).toBeLessThan(0.02);
     const later = await open(livestreamId, { token, reducedMotion: 'reduce' });
     await later.locator('.left[data-status=sold_out]').waitFor();
     expect(await later.locator('.left').getAttribute('data-moment')).toBe('false');
@@ -324,13 +325,6 @@ const colouredPixels = `(() => {
   for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 200 && data[at + 2] > data[at] + 60) count += 1;
   return count;
 })()` as unknown as () => number;
-
-const watchShifts = `(() => {
-  window.shifted = 0;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) window.shifted += entry.value;
-  }).observe({ type: 'layout-shift' });
-})()`;
 
 /** Counts changes of the document, and drawings on canvases. */
 const countChanges = `(() => {

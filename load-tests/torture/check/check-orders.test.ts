@@ -48,6 +48,13 @@ class Story {
     this.history.payments.push({ livestreamId, orderId, paymentId: `pay ${orderId}`, amountMinor: 500, exchanges });
   }
 
+  /** What another node tells of the item's counters. */
+  reads(gate: History['readings'][number]['gate'], ledger: History['readings'][number]['ledger']): void {
+    const { invokedAtMs, returnedAtMs } = this.exchange({});
+    const common = { livestreamId, skuId, node: 'node-2', epoch: 1, allotted: 2 };
+    this.history.readings.push({ ...common, invokedAtMs, returnedAtMs, gate, ledger });
+  }
+
   ended(kind: 'cancel' | 'refund', orderId: string): void {
     const state = kind === 'cancel' ? 'cancelled' : 'refunded';
     this.history.endings.push({
@@ -163,20 +170,9 @@ describe('histories that must be rejected', () => {
     const story = new Story(2);
     story.accepted('a');
     story.wait(100);
-    const { invokedAtMs, returnedAtMs } = story.exchange({});
     const ledger = { held: 1, sold: 0, heldByOrders: 1, soldByOrders: 0 };
     const gate = { allotted: 2, held: 0, sold: 0, available: 2 };
-    story.history.readings.push({
-      livestreamId,
-      skuId,
-      node: 'node-2',
-      invokedAtMs,
-      returnedAtMs,
-      epoch: 1,
-      allotted: 2,
-      gate,
-      ledger,
-    });
+    story.reads(gate, ledger);
     expect(story.judged()).toEqual([
       expect.stringMatching(/^I3 .*the gate shows 2 available of 2, 1 units are promised/),
     ]);
@@ -184,19 +180,8 @@ describe('histories that must be rejected', () => {
 
   test('[TO-4] counters of the ledger that are not the sums of its orders', () => {
     const story = new Story(2);
-    const { invokedAtMs, returnedAtMs } = story.exchange({});
     const ledger = { held: 1, sold: 0, heldByOrders: 0, soldByOrders: 0 };
-    story.history.readings.push({
-      livestreamId,
-      skuId,
-      node: 'node-2',
-      invokedAtMs,
-      returnedAtMs,
-      epoch: 1,
-      allotted: 2,
-      gate: null,
-      ledger,
-    });
+    story.reads(null, ledger);
     expect(story.judged()).toEqual([expect.stringMatching(/^I1 .*the ledger's counters are impossible/)]);
   });
 
