@@ -74,7 +74,8 @@ function tryPort(port: number): Promise<number | null> {
   });
 }
 
-function isExecutable(path: string): boolean {
+/** A file that may be run; false too where there is none. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

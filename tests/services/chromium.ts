@@ -1,9 +1,9 @@
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import process from 'node:process';
 import { type BrowserContext, chromium } from 'playwright-core';
+import { findProgram, isExecutable } from '../../server/private-servers/find-programs.ts';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 const folders = ['/usr/bin', '/usr/local/bin', '/snap/bin', '/opt/google/chrome'];
@@ -24,14 +24,13 @@ export class ChromiumMissing extends Error {
 
 /** Path of an installed Chromium or Chrome; `CHROMIUM_PATH` wins. */
 export function findChromium(environment: Record<string, string | undefined>): string {
-  const searched = [...(environment['PATH'] ?? '').split(delimiter), ...folders].filter((folder) => folder !== '');
   const candidates = [
     environment['CHROMIUM_PATH'],
-    ...names.flatMap((name) => searched.map((folder) => join(folder, name))),
+    findProgram(names, environment['PATH'] ?? '', folders),
     ...macPaths,
   ];
-  const found = candidates.find((path) => path !== undefined && isExecutable(path));
-  if (found === undefined) throw new ChromiumMissing();
+  const found = candidates.find((path) => typeof path === 'string' && isExecutable(path));
+  if (typeof found !== 'string') throw new ChromiumMissing();
   return found;
 }
 
@@ -76,13 +75,4 @@ export async function launchChromium(): Promise<Browser> {
       await rm(profile, { recursive: true, force: true });
     },
   };
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
