@@ -66,8 +66,13 @@ describe('a primary that sentinels watch', () => {
     await rebuild(2);
     expect(await stage.reserve()).toEqual({ kind: 'reserved', takes: 'hold', epoch: 2 });
     expect(await promoted.lines(`HGET ${keysOf(stage.id).meta} epoch`)).toEqual(['2']);
+    // What was sold before the subscription stood again is not heard, the interruption says so; what is sold after it is heard.
     await soon(() => stage.interruptions >= 1, slowly);
-    await soon(() => stage.heard.some(({ epoch, rows }) => epoch === 2 && rows[0]?.held === 1), slowly);
+    await soon(async () => {
+      await stage.reserve({ rid: 'told' });
+      await stage.release('told');
+      return stage.heard.some(({ epoch, rows }) => epoch === 2 && rows[0]?.held === 2);
+    }, slowly);
     await stop();
   });
 
