@@ -1,20 +1,18 @@
 import type { WireError } from '../../contract/errors.ts';
 import { wireError } from '../../contract/errors.ts';
-import type { ReserveOutcome } from '../stock/stock-engine.ts';
-import { GateUnavailable } from '../stock/stock-engine.ts';
+import type { ReserveRequest } from '../stock/stock-engine.ts';
 import type { GateFollower } from './gate-follower.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import type { LedgerOrder, OrderLedger, PayOutcome, PayRequest } from './order-ledger.ts';
 import { LedgerRefused, LedgerUnknown } from './order-ledger.ts';
-import type { ReserveBatcher } from './reserve-batcher.ts';
-import { GateOverloaded } from './reserve-batcher.ts';
+import { type ReserveDeps, reserveOnceMore } from './reserve-once-more.ts';
+import { type ResolveDeps, resolveAttempts } from './tail.ts';
 
 type FinalPayment = Extract<PayOutcome, { kind: 'final' }>;
 
-export type LatePaymentDeps = {
-  readonly gate: Pick<ReserveBatcher, 'reserve'>;
-  readonly ledger: Pick<OrderLedger, 'payReacquired' | 'markRefundDue'>;
-  readonly follower: Pick<GateFollower, 'settle' | 'release'>;
+export type LatePaymentDeps = ReserveDeps & {
+  readonly ledger: Pick<OrderLedger, 'payReacquired' | 'markRefundDue' | 'resolve'>;
+  readonly follower: Pick<GateFollower, 'confirm' | 'settle' | 'release'>;
   readonly keeper: Pick<GateKeeper, 'ensureOpen'>;
   readonly makeRid: () => string;
 };
@@ -45,8 +43,9 @@ export async function payLate(
 async function attemptLate(deps: LatePaymentDeps, request: PayRequest, order: LedgerOrder): Promise<Attempt> {
   const { livestreamId } = order;
   const rid = deps.makeRid();
-  const outcome = await reserveLate(deps, rid, order);
-  if (outcome === null) return unavailable;
+  const outcome = await reserveOnceMore(deps, livestreamId, requestOf(order, rid));
+  if (outcome.kind === 'overloaded') return unavailable;
+  if (outcome.kind === 'unavailable') return unknown(deps, livestreamId, rid);
   if (outcome.kind === 'rebuilding') {
     const kept = await deps.keeper.ensureOpen(livestreamId, 'missing');
     if (kept === 'away') return unavailable;
@@ -55,12 +54,15 @@ async function attemptLate(deps: LatePaymentDeps, request: PayRequest, order: Le
   if (outcome.kind !== 'reserved') return refundDue(deps, request, order);
 
   const { epoch } = outcome;
-  const paid = await deps.ledger.payReacquired({ ...request, rid, epoch }).catch(async (error: unknown) => {
-    // O4: only what certainly did not happen may be given back; an unknown outcome waits for resolve (O5).
-    if (error instanceof LedgerRefused) await deps.follower.release(livestreamId, { rid, unbind: true });
-    return null;
+  const paid = await deps.ledger.payReacquired({ ...request, rid, epoch }).catch((error: unknown) => {
+    // O4, O5: only what certainly did not happen may be given back.
+    return error instanceof LedgerRefused ? ('refused' as const) : null;
   });
-  if (paid === null) return unavailable;
+  if (paid === null) return unknown(deps, livestreamId, rid);
+  if (paid === 'refused') {
+    await deps.follower.release(livestreamId, { rid, unbind: true });
+    return unavailable;
+  }
   if (paid.kind === 'fenced') {
     await deps.follower.release(livestreamId, { rid, unbind: true });
     await deps.keeper.ensureOpen(livestreamId, 'fenced', epoch);
@@ -77,25 +79,24 @@ async function attemptLate(deps: LatePaymentDeps, request: PayRequest, order: Le
   return { kind: 'final', payment: paid };
 }
 
-async function reserveLate(deps: LatePaymentDeps, rid: string, order: LedgerOrder): Promise<ReserveOutcome | null> {
-  const { orderId, bodyHash, buyerId, deviceId, lines, livestreamId } = order;
-  const wanted = lines.map(({ skuId, quantity }) => ({ skuId, quantity }));
-  try {
-    return await deps.gate.reserve(livestreamId, {
-      rid,
-      key: null,
-      bodyHash,
-      buyerId,
-      deviceId,
-      lines: wanted,
-      reacquires: orderId,
-    });
-  } catch (error) {
-    // The lease of an attempt whose reply was lost ends by itself.
-    if (error instanceof GateUnavailable || error instanceof GateOverloaded) return null;
-    throw error;
-  }
+/**
+ * Nobody knows what became of this attempt. It is decided now (O6) and not when its lease ends: until then it may hold the last units,
+ * and the repeated callback would find none for its own order. If the ledger cannot be asked the tail decides it after the lease.
+ */
+async function unknown(deps: ResolveDeps, livestreamId: string, rid: string): Promise<Refused> {
+  await resolveAttempts(deps, livestreamId, [rid]).catch(() => {});
+  return unavailable;
 }
+
+const requestOf = ({ orderId, bodyHash, buyerId, deviceId, lines }: LedgerOrder, rid: string): ReserveRequest => ({
+  rid,
+  key: null,
+  bodyHash,
+  buyerId,
+  deviceId,
+  lines: lines.map(({ skuId, quantity }) => ({ skuId, quantity })),
+  reacquires: orderId,
+});
 
 async function refundDue(deps: LatePaymentDeps, request: PayRequest, order: LedgerOrder): Promise<Attempt> {
   const outcome = await deps.ledger.markRefundDue(request).catch((error: unknown) => {

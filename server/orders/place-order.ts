@@ -2,18 +2,15 @@ import { createHash } from 'node:crypto';
 import { type DefiniteRefusal, type WireError, wireError } from '../../contract/errors.ts';
 import type { Order, PlaceOrder } from '../../contract/orders.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Line, ReserveOutcome, ReserveRequest } from '../stock/stock-engine.ts';
-import { GateUnavailable } from '../stock/stock-engine.ts';
+import type { Line, ReserveRequest } from '../stock/stock-engine.ts';
 import type { GateFollower } from './gate-follower.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import type { AppendOutcome, LedgerOrder, NewOrder, OrderLedger } from './order-ledger.ts';
 import { LedgerUnknown } from './order-ledger.ts';
 import type { Buyer, PlaceOutcome } from './order-service.ts';
-import type { ReserveBatcher } from './reserve-batcher.ts';
-import { GateOverloaded } from './reserve-batcher.ts';
+import { type ReserveDeps, reserveOnceMore } from './reserve-once-more.ts';
 
-export type PlaceDeps = {
-  readonly gate: Pick<ReserveBatcher, 'reserve'>;
+export type PlaceDeps = ReserveDeps & {
   readonly ledger: Pick<OrderLedger, 'find'>;
   /** Group commit: one promise an order; rejects with LedgerRefused, LedgerOverloaded or LedgerUnknown. */
   readonly append: (order: NewOrder) => Promise<AppendOutcome>;
@@ -24,7 +21,6 @@ export type PlaceDeps = {
   /** B4: a refusal by the guard asks for a drift check. */
   readonly checkDrift: (livestreamId: string) => void;
   readonly makeRid: () => string;
-  readonly wait: (ms: number) => Promise<void>;
   readonly clock: Clock;
 };
 
@@ -33,9 +29,6 @@ const attemptsMax = 4;
 
 /** How long a buyer's request waits for a gate that is being rebuilt before it is told to retry. */
 const rebuildWaitMs = 1_500;
-
-/** Pause before the same rid is asked once more after a lost reply of the gate (G3). */
-const gateRetryMs = 100;
 
 type Attempt =
   | { readonly kind: 'answer'; readonly outcome: PlaceOutcome }
@@ -97,24 +90,6 @@ async function attemptOrder(deps: PlaceDeps, livestreamId: string, request: Rese
     default:
       return answer(refused(refusalError(outcome)));
   }
-}
-
-/** A lost reply: the same rid once more (G3); then the lease ends by itself and the tail resolves it. */
-async function reserveOnceMore(
-  deps: PlaceDeps,
-  livestreamId: string,
-  request: ReserveRequest,
-): Promise<ReserveOutcome | { readonly kind: 'unavailable' | 'overloaded' }> {
-  for (const last of [false, true]) {
-    try {
-      return await deps.gate.reserve(livestreamId, request);
-    } catch (error) {
-      if (error instanceof GateOverloaded) return { kind: 'overloaded' };
-      if (!(error instanceof GateUnavailable)) throw error;
-      if (!last) await deps.wait(gateRetryMs);
-    }
-  }
-  return { kind: 'unavailable' };
 }
 
 async function appendReserved(

@@ -4,10 +4,14 @@ import type { GateFollower } from './gate-follower.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import type { OrderLedger, Resolution } from './order-ledger.ts';
 
-type Deps = {
-  readonly engine: Pick<StockEngine, 'overdue' | 'holds' | 'read' | 'putItems' | 'prune'>;
-  readonly ledger: Pick<OrderLedger, 'resolve' | 'recentResolutions' | 'revisions' | 'definitions'>;
+export type ResolveDeps = {
+  readonly ledger: Pick<OrderLedger, 'resolve'>;
   readonly follower: Pick<GateFollower, 'confirm' | 'settle' | 'release'>;
+};
+
+type Deps = ResolveDeps & {
+  readonly engine: Pick<StockEngine, 'overdue' | 'holds' | 'read' | 'putItems' | 'prune'>;
+  readonly ledger: Pick<OrderLedger, 'recentResolutions' | 'revisions' | 'definitions'>;
   readonly keeper: Pick<GateKeeper, 'ensureOpen'>;
   readonly clock: Clock;
 };
@@ -91,8 +95,11 @@ async function compareRevisions(deps: Deps, livestreamId: string): Promise<boole
   return true;
 }
 
-/** O6: decides attempts of unknown outcome, and tells the gate what became of the others. */
-async function resolveAttempts(deps: Deps, livestreamId: string, rids: readonly string[]): Promise<void> {
+/**
+ * O6: decides attempts of unknown outcome, and tells the gate what became of the others. Rejects if the ledger cannot be asked: then
+ * nothing is decided.
+ */
+export async function resolveAttempts(deps: ResolveDeps, livestreamId: string, rids: readonly string[]): Promise<void> {
   for (let first = 0; first < rids.length; first += resolveMax) {
     const resolutions = await deps.ledger.resolve(livestreamId, rids.slice(first, first + resolveMax));
     await Promise.all(resolutions.map((resolution) => applyResolution(deps, livestreamId, resolution)));
@@ -101,7 +108,7 @@ async function resolveAttempts(deps: Deps, livestreamId: string, rids: readonly 
 
 /** The gate takes over the ledger's state; the key of a void attempt is free again. */
 async function applyResolution(
-  { follower }: Pick<Deps, 'follower'>,
+  { follower }: Pick<ResolveDeps, 'follower'>,
   livestreamId: string,
   { rid, state, expiresAtMs }: Resolution,
 ): Promise<void> {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { LedgerUnknown } from '../../server/orders/order-ledger.ts';
+import { GateUnavailable } from '../../server/stock/stock-engine.ts';
 import { livestreamId, openNight } from './stack.ts';
 import { codeOf, latch, orderOf, type ShapeStack } from './what-breaks.ts';
 
@@ -294,6 +295,25 @@ export function describeOrderRules(shape: string, create: () => Promise<ShapeSta
       clock.advance(10_000);
       await tail();
       expect(await level()).toMatchObject({ available: 1, held: 0, sold: 1 });
+      await atRest();
+    });
+
+    test('[OR-20] a late payment whose attempt is lost at the gate or at the ledger is paid when it is repeated, by the last unit', async () => {
+      const { buy, pay, level, ledger, faults } = await begin(1, { salePolicy: { kind: 'deduct_on_payment' } });
+      const order = orderOf(await buy());
+      const refused = { kind: 'refused', error: { action: 'retry' } };
+      const lostAtGate = () => {
+        throw new GateUnavailable('connection lost');
+      };
+      faults.afterReserve = lostAtGate;
+      expect(await pay(order.orderId, 1_000, 'p')).toMatchObject(refused);
+      faults.afterReserve = null;
+      const payReacquired = ledger.payReacquired.bind(ledger);
+      ledger.payReacquired = () => Promise.reject(new LedgerUnknown('connection lost'));
+      expect(await pay(order.orderId, 1_000, 'p')).toMatchObject(refused);
+      ledger.payReacquired = payReacquired;
+      expect(await pay(order.orderId, 1_000, 'p')).toMatchObject({ outcome: { outcome: 'paid' } });
+      expect(await level()).toMatchObject({ available: 0, held: 0, sold: 1 });
       await atRest();
     });
 

@@ -25,6 +25,8 @@ export type Faults = {
   beforeAppend: ((order: NewOrder) => Promise<void>) | null;
   /** Runs after the ledger has committed; may throw, as if the reply was lost. */
   afterAppend: ((order: NewOrder) => Promise<void>) | null;
+  /** Runs after the gate has decided; may throw, as if its reply was lost. */
+  afterReserve: (() => void) | null;
   /** The gate does not hear of what follows a commit: the node died right there. */
   dropFollow: boolean;
   /** Changes of pools and terms do not reach the gate. */
@@ -62,6 +64,7 @@ export async function startStack({
   const faults: Faults = {
     beforeAppend: null,
     afterAppend: null,
+    afterReserve: null,
     dropFollow: false,
     dropPutItems: false,
     ledgerAway: false,
@@ -76,6 +79,11 @@ export async function startStack({
   const driftAsked: string[] = [];
 
   const gate: StockEngine = Object.assign(Object.create(engine) as StockEngine, {
+    reserve: async (...args: Parameters<StockEngine['reserve']>) => {
+      const outcomes = await engine.reserve(...args);
+      faults.afterReserve?.();
+      return outcomes;
+    },
     confirm: (...args: Parameters<StockEngine['confirm']>) =>
       faults.dropFollow ? Promise.resolve() : engine.confirm(...args),
     settle: (...args: Parameters<StockEngine['settle']>) =>
@@ -85,18 +93,7 @@ export async function startStack({
     putItems: (...args: Parameters<StockEngine['putItems']>) =>
       faults.dropPutItems ? Promise.resolve() : engine.putItems(...args),
   });
-  for (const verb of [
-    'reserve',
-    'read',
-    'peek',
-    'holds',
-    'overdue',
-    'begin',
-    'load',
-    'prune',
-    'archive',
-    'follow',
-  ] as const) {
+  for (const verb of ['read', 'peek', 'holds', 'overdue', 'begin', 'load', 'prune', 'archive', 'follow'] as const) {
     Object.assign(gate, { [verb]: (engine[verb] as (...args: unknown[]) => unknown).bind(engine) });
   }
 
