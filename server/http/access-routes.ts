@@ -4,6 +4,7 @@ import type { Grant } from '../../contract/access.ts';
 import type { TokenAccessControl } from '../auth/token-access-control.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createRateLimiter } from '../lib/rate-limiter.ts';
+import { anonymousViewers } from '../livestreams/anonymous-viewers.ts';
 import type { LivestreamCatalogue } from '../livestreams/livestream-catalogue.ts';
 import { HttpError, type RouteHandlers } from './request.ts';
 
@@ -15,7 +16,7 @@ const addressesMax = 50_000;
 
 type Deps = {
   readonly access: TokenAccessControl;
-  readonly catalogue: Pick<LivestreamCatalogue, 'allowsAnonymous' | 'info'>;
+  readonly catalogue: Pick<LivestreamCatalogue, 'allowsAnonymous'>;
   readonly sessionsPerIpPerMinute: number;
   readonly clock: Clock;
   /** Chance as a parameter; anonymous buyers must not be guessable. */
@@ -33,17 +34,19 @@ export function accessHandlers(deps: Deps): Pick<RouteHandlers, 'openSession' | 
     keysMax: addressesMax,
     clock,
   });
+  const allowsAnonymous = anonymousViewers({ catalogue, clock });
   return {
     async openSession({ body, grants, req, res }) {
       const waitMs = limiter.take(addressOf(req));
       if (waitMs > 0) throw new HttpError('rate_limited', { minBackoffMs: waitMs });
       if ('token' in body) return setSession(access, res, body.token);
-      const grant = await anonymousGrant(deps, body.livestreamId, grants);
+      const allowed = await allowsAnonymous(body.livestreamId);
+      const grant = anonymousGrant(deps, { livestreamId: body.livestreamId, allowed, grants });
       return setSession(access, res, await access.issue(grant, anonymousTtlMs));
     },
     async issueToken({ params, body }) {
       const { livestreamId } = params;
-      if ((await catalogue.info(livestreamId)) === null) throw noSuchLivestream();
+      if ((await allowsAnonymous(livestreamId)) === null) throw noSuchLivestream();
       const { role, buyerId = null, deviceId = null, ttlMs } = body;
       const token = await access.issue({ role, livestreamId, buyerId, deviceId }, ttlMs);
       return { token, expiresAtMs: (await access.inspect(token))?.expiresAtMs ?? clock.now() + ttlMs };
@@ -52,16 +55,11 @@ export function accessHandlers(deps: Deps): Pick<RouteHandlers, 'openSession' | 
 }
 
 /** Who is a buyer of this livestream already stays that buyer, with the same orders and the same limits; else a new one. */
-async function anonymousGrant(
-  { catalogue, randomId = randomBuyer }: Deps,
-  livestreamId: string,
-  grants: readonly Grant[],
-): Promise<Grant> {
-  const [allowed, livestream] = await Promise.all([
-    catalogue.allowsAnonymous(livestreamId),
-    catalogue.info(livestreamId),
-  ]);
-  if (livestream === null) throw noSuchLivestream();
+function anonymousGrant(
+  { randomId = randomBuyer }: Deps,
+  { livestreamId, allowed, grants }: { livestreamId: string; allowed: boolean | null; grants: readonly Grant[] },
+): Grant {
+  if (allowed === null) throw noSuchLivestream();
   const before = grants.find(
     (grant) => grant.role === 'viewer' && grant.livestreamId === livestreamId && grant.buyerId !== null,
   );

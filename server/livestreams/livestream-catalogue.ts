@@ -125,8 +125,8 @@ export type LivestreamCatalogue = {
   pin(livestreamId: string, skuId: string | null, actor: string): Promise<Managed | ManageRefusal>;
 
   info(livestreamId: string): Promise<LivestreamInfo | null>;
-  /** Whether viewers without a buyer's identity may join. */
-  allowsAnonymous(livestreamId: string): Promise<boolean>;
+  /** Whether viewers without a buyer's identity may join; null: there is no such livestream. */
+  allowsAnonymous(livestreamId: string): Promise<boolean | null>;
   list(states: readonly LivestreamState[]): Promise<readonly LivestreamInfo[]>;
   /** Livestreams whose gate must exist: not draft, not archived. */
   active(): Promise<readonly { livestreamId: string; state: LivestreamState }[]>;

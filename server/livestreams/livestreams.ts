@@ -59,7 +59,7 @@ export function createLivestreams(prisma: PrismaClient, clock: Clock): Livestrea
         where: { id: livestreamId },
         select: { anonymousViewers: true },
       });
-      return livestream?.anonymousViewers ?? false;
+      return livestream?.anonymousViewers ?? null;
     },
     list: (states) => readInfos(prisma, { state: { in: [...states] } }),
     async active() {

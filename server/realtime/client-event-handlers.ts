@@ -30,7 +30,7 @@ export type ClientEventHandlers = {
 export type HandlerDeps = {
   readonly fanout: StockFanout;
   /** See `anonymousViewers`. */
-  readonly allowsAnonymous: (livestreamId: string) => Promise<boolean>;
+  readonly allowsAnonymous: (livestreamId: string) => Promise<boolean | null>;
   readonly orders: OrderService;
   readonly metrics: Metrics;
 };

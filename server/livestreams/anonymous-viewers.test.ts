@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { TestClock } from '../stock/stock-engine.fixtures.ts';
 import { anonymousViewers } from './anonymous-viewers.ts';
 
-test('[RT-17] a crowd that joins asks the catalogue once a second for each livestream, and a failure is not kept', async () => {
+test('[RT-17] a crowd asks the catalogue once a second for each livestream; a failure, or a livestream that is not yet, is not kept', async () => {
   const clock = new TestClock();
   const asked: string[] = [];
   let failing = false;
@@ -13,7 +13,7 @@ test('[RT-17] a crowd that joins asks the catalogue once a second for each lives
         asked.push(livestreamId);
         await Promise.resolve();
         if (failing) throw new Error('away');
-        return livestreamId === 'open';
+        return livestreamId === 'later' ? null : livestreamId === 'open';
       },
     },
   });
@@ -29,4 +29,6 @@ test('[RT-17] a crowd that joins asks the catalogue once a second for each lives
   failing = false;
   expect(await allows('open')).toBe(true);
   expect(asked).toHaveLength(4);
+  expect([await allows('later'), await allows('later')]).toEqual([null, null]);
+  expect(asked.slice(4)).toEqual(['later', 'later']);
 });
