@@ -10,23 +10,26 @@ async function main(): Promise<void> {
   // oxlint-disable-next-line no-process-env
   const config = parseConfig(process.env);
   const log = createLog(config);
-  const server = await start(config, log);
+  const starting = start(config, log);
 
-  let stopping = false;
-  const stop = (signal: string): void => {
-    if (stopping) return;
-    stopping = true;
+  const stop = async (signal: string): Promise<void> => {
     log.info({ signal }, 'stopping');
+    // What has begun to start is ended too, when it has started: nothing is left half done. Why it did not start is told below.
+    const begun = await starting.catch(() => null);
+    if (begun === null) return;
     const late = setTimeout(() => {
       log.error('not stopped in time; leaving');
       process.exit(1);
     }, config.drainNoticeMs + config.shutdownGraceMs);
     late.unref();
-    void server.stop('server_stopping').then(() => process.exit(0));
+    await begun.stop('server_stopping');
+    process.exit(0);
   };
-  process.once('SIGINT', () => stop('SIGINT'));
-  process.once('SIGTERM', () => stop('SIGTERM'));
+  // The first of them; who sends another one does not want to wait.
+  process.once('SIGINT', () => void stop('SIGINT'));
+  process.once('SIGTERM', () => void stop('SIGTERM'));
 
+  const server = await starting;
   process.stdout.write(await welcome(server));
   if (server.demoReplay !== null && process.stdin.isTTY) offerReplay(server.demoReplay);
 }

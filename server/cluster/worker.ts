@@ -14,16 +14,23 @@ export async function runWorker(config: Config, place: WorkerPlace, log: Logger)
   process.on('SIGTERM', () => undefined);
   const metrics = askForMetrics();
   try {
-    const server = await start(config, log, {
+    const starting = start(config, log, {
       labels: { worker: String(place.slot) },
       metricsOf: metrics.own,
       metricsText: metrics.text,
       sessions: shareSessions({ worker: cluster.worker?.id ?? 0, isFirst: place.slot === 1, folder: place.sockets }),
     });
+    const leave = async () => {
+      // What has begun to start is ended too, when it has started. Why it did not start is told below.
+      const begun = await starting.catch(() => null);
+      if (begun === null) return;
+      await begun.stop('server_stopping');
+      process.exit(0);
+    };
     process.on('message', (message: unknown) => {
-      const told = ToWorker.safeParse(message).data;
-      if (told?.kind === 'drain') void server.stop('server_stopping').then(() => process.exit(0));
+      if (ToWorker.safeParse(message).data?.kind === 'drain') void leave();
     });
+    const server = await starting;
     const welcome = await accessLinks(server);
     tell({ kind: 'ready', url: server.url, welcome });
   } catch (error) {

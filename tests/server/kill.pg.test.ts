@@ -1,4 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -153,6 +155,24 @@ describe.each(['embedded', 'Redis and PostgreSQL'])('kill -9 of the server (%s)'
     const inLedger = new Set((await allOrders()).map(({ orderId }) => orderId));
     for (const orderId of acknowledged) expect(inLedger.has(orderId)).toBe(true);
   });
+});
+
+test('[OR-14] SIGTERM while it starts: it is ended when it has started, and nothing is left half done', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'stockcast-starting-'));
+  // oxlint-disable-next-line no-process-env -- what a shell has
+  const env = { ...process.env, DATA_DIR: dataDir, DEMO: 'false', PORT: '0' };
+  const child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], { env, stdio: 'ignore' });
+  try {
+    const exited = once(child, 'exit');
+    await expect.poll(async () => (await readdir(dataDir)).length, { timeout: 60_000, interval: 5 }).toBeGreaterThan(0);
+    child.kill('SIGTERM');
+    expect(await exited).toEqual([0, null]);
+    const again = await startServerProcess({ dataDir, environment: { DEMO: 'false' } });
+    expect((await again.stop()).code, again.output()).toBe(0);
+  } finally {
+    child.kill('SIGKILL');
+    await rm(dataDir, { recursive: true, force: true });
+  }
 });
 
 test('[I2] a second process on the same data folder is refused with a sentence that says why', async () => {
