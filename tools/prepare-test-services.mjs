@@ -36,6 +36,14 @@ const needs = [
     brew: '--cask chromium',
   },
   {
+    name: 'nginx',
+    why: 'the configuration of several hosts behind one address is tried with the real one',
+    // Debian puts it where only root looks.
+    find: () => findProgram(['nginx'], ['/usr/sbin', '/usr/local/sbin']),
+    debian: 'nginx-light',
+    brew: 'nginx',
+  },
+  {
     name: 'curl',
     why: 'the examples of the README are run as they stand',
     find: () => findProgram(['curl']),
