@@ -9,6 +9,7 @@ import {
 } from './bench/fan-out-cost.ts';
 import { type Bench, jsonLine, type Scenario, tableHead, tableRow, wanted } from './bench/figure.ts';
 import { loadClient } from './bench/flood.ts';
+import { handOver } from './bench/hand-over.ts';
 import { costAsNodesGrow, nodeKilled, redisFlushed } from './bench/nodes.ts';
 import { orderThroughput, orderToLastViewer, purchaseBesideViewers } from './bench/orders.ts';
 import { publishInScript } from './bench/reserve-script.ts';
@@ -47,6 +48,7 @@ const scenarios: readonly Scenario[] = [
   nodeKilled,
   redisFlushed,
   costAsNodesGrow,
+  handOver,
 ];
 
 /** `npm run bench`: every figure as a table; `--json`: one object a line; `--only F1,F4`; `--quick`: smaller crowds, under 3 minutes. */

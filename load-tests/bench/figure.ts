@@ -66,6 +66,23 @@ export function compare({ within = 'at most', ours, rival, ...rest }: Compared):
   };
 }
 
+type Absolute = Omit<Compared, 'rival' | 'rivalName'>;
+
+/** The median of the rounds itself is held against the goal. */
+export function absolute({ within = 'at most', ours, ...rest }: Absolute): Figure {
+  const own = median(ours);
+  return {
+    ...rest,
+    within,
+    ours: own,
+    rival: Number.NaN,
+    rivalName: '–',
+    ratio: own,
+    runs: ours.length,
+    loadAverage: loadavg()[0] ?? 0,
+  };
+}
+
 export const reached = ({ ratio, goal, within }: Figure): boolean =>
   Number.isFinite(ratio) && (within === 'at most' ? ratio <= goal : ratio >= goal);
 

@@ -1,34 +1,13 @@
-import { loadavg } from 'node:os';
 import { percentilesOf } from '../lib/latency.ts';
 import { delay } from '../lib/limiter.ts';
 import { seededRandom } from '../lib/random.ts';
 import { Viewer } from '../lib/viewer.ts';
 import { findingsOf, latencyOf, type PlacedOrder, sellOverNodes } from './cluster-orders.ts';
 import { type ClusterStage, startClusterStage } from './cluster-stage.ts';
-import { type Bench, type Figure, median, type Scenario } from './figure.ts';
+import { absolute, type Bench, compare, type Scenario } from './figure.ts';
 import type { Flood } from './flood.ts';
 
 const p99 = (values: readonly number[]): number => percentilesOf(values).p99;
-
-type Row = Pick<Figure, 'id' | 'measure' | 'rivalName' | 'goal' | 'n'> & {
-  readonly ours: readonly number[];
-  readonly rival?: readonly number[];
-};
-
-/** Against ourselves before; without a `rival` the number itself is held against the goal. */
-function figureOf({ ours, rival, ...rest }: Row): Figure {
-  const [own, other] = [median(ours), rival === undefined ? Number.NaN : median(rival)];
-  const ratio = rival === undefined ? own : own / other;
-  return {
-    ...rest,
-    ours: own,
-    rival: other,
-    ratio,
-    within: 'at most',
-    runs: ours.length,
-    loadAverage: loadavg()[0] ?? 0,
-  };
-}
 
 /** Some viewers that keep every row, for the audit: the thousands beside them are only counted. */
 async function openWatchers(cluster: ClusterStage, nodes: readonly number[]): Promise<Viewer[]> {
@@ -104,7 +83,7 @@ export const nodeKilled: Scenario = {
     const n = bench.quick ? 300 : 3_000;
     const rate = bench.quick ? 100 : 500;
     return [
-      figureOf({
+      compare({
         id: 'N1',
         measure: `${rate} orders/s, one of three nodes killed: orders to the other two, p99, ms`,
         rivalName: 'the same nodes before the kill',
@@ -113,19 +92,17 @@ export const nodeKilled: Scenario = {
         ours: kills.map(({ after }) => after),
         rival: kills.map(({ before }) => before),
       }),
-      figureOf({
+      absolute({
         id: 'N1',
         measure:
           'its viewers current again at another node, back-off of 0.5 to 1.5 s included, p95, ms (ratio: absolute)',
-        rivalName: '–',
         goal: 3_000,
         n: n / 3,
         ours: kills.map(({ recoveredMs }) => recoveredMs),
       }),
-      figureOf({
+      absolute({
         id: 'N1',
         measure: 'orders lost or doubled, levels or counters that are wrong (ratio: absolute)',
-        rivalName: '–',
         goal: 0,
         n,
         ours: kills.map(({ wrong }) => wrong),
@@ -174,18 +151,16 @@ export const redisFlushed: Scenario = {
     const n = bench.quick ? 300 : 3_000;
     const rate = bench.quick ? 100 : 500;
     return [
-      figureOf({
+      absolute({
         id: 'N2',
         measure: `FLUSHALL at ${rate} orders/s: orders of the second after it are acknowledged, p99, ms (ratio: absolute)`,
-        rivalName: '–',
         goal: 5_000,
         n,
         ours: flushes.map(({ sellingAgainMs }) => sellingAgainMs),
       }),
-      figureOf({
+      absolute({
         id: 'N2',
         measure: 'orders lost or doubled, levels or counters that are wrong (ratio: absolute)',
-        rivalName: '–',
         goal: 0,
         n,
         ours: flushes.map(({ wrong }) => wrong),
@@ -246,7 +221,7 @@ export const costAsNodesGrow: Scenario = {
     }
     return ([2, 3] as const).flatMap((nodes) =>
       (['perOrder', 'perFrame'] as const).map((kind) =>
-        figureOf({
+        compare({
           id: 'N3',
           measure: `CPU of ${nodes} nodes for ${kind === 'perOrder' ? 'an acknowledged order' : 'a delivered frame'}, µs`,
           rivalName: 'one node',
