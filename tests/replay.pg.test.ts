@@ -45,9 +45,10 @@ describe.each(['embedded', 'redis and postgresql'] as const)('real orders on a r
     const report = await replay(parseOptions(flags, {}, realDay), new AbortController().signal, process.stderr);
     expect(report.audit).toEqual({ clean: true, findings: [] });
     expect(report.orders).toMatchObject({ sent: 454 });
-    const { accepted = 0, sold_out: soldOut = 0, insufficient = 0, ...others } = report.orders.byOutcome;
+    // `duplicate`: accepted, and the answer came too late for a client on a slow machine; the repetition got it.
+    const { accepted = 0, duplicate = 0, sold_out: soldOut = 0, insufficient = 0, ...others } = report.orders.byOutcome;
     expect(others).toEqual({});
-    expect(accepted).toBeGreaterThan(300);
+    expect(accepted + duplicate).toBeGreaterThan(300);
     expect(soldOut + insufficient).toBeGreaterThan(0);
     expect(report.fates).toMatchObject({ payFailed: 0 });
     expect(report.fates.paid).toBeGreaterThan(200);
