@@ -11,7 +11,7 @@ import { type Bench, jsonLine, type Scenario, tableHead, tableRow, wanted } from
 import { loadClient } from './bench/flood.ts';
 import { handOver } from './bench/hand-over.ts';
 import { costAsNodesGrow, nodeKilled, redisFlushed } from './bench/nodes.ts';
-import { orderThroughput, orderToLastViewer, purchaseBesideViewers } from './bench/orders.ts';
+import { orders } from './bench/orders.ts';
 import { publishInScript } from './bench/reserve-script.ts';
 import { soldOut } from './bench/sold-out.ts';
 import { fastBesideStalled, memoryBesideStalled } from './bench/stalled.ts';
@@ -32,7 +32,7 @@ const scenarios: readonly Scenario[] = [
   hotItemAgainstSocketIo,
   frameCostAgainstUws,
   hotItemAgainstUws,
-  purchaseBesideViewers,
+  orders,
   soldOut,
   nodesAgree,
   stalledClient,
@@ -43,8 +43,6 @@ const scenarios: readonly Scenario[] = [
   memoryPerConnection,
   publishInScript,
   acrossNodes,
-  orderThroughput,
-  orderToLastViewer,
   nodeKilled,
   redisFlushed,
   costAsNodesGrow,
@@ -73,6 +71,7 @@ async function figuresProgram(args: readonly string[]): Promise<number> {
   let failures = 0;
   for (const scenario of scenarios) {
     if (!wanted(bench, scenario.ids) || (quick && only.size === 0 && scenario.slowToStart === true)) continue;
+    const startedAtMs = performance.now();
     try {
       for (const figure of await scenario.run(bench)) {
         if (wanted(bench, [figure.id])) console.log(json ? jsonLine(figure) : tableRow(figure));
@@ -81,6 +80,7 @@ async function figuresProgram(args: readonly string[]): Promise<number> {
       failures += 1;
       console.error(`${scenario.ids.join(', ')}: ${error instanceof Error ? error.message : String(error)}`);
     }
+    bench.log(`${scenario.ids.join(', ')}: ${((performance.now() - startedAtMs) / 1_000).toFixed(1)} s`);
   }
   return failures === 0 ? 0 : 1;
 }

@@ -41,7 +41,7 @@ async function stallOnce(subject: SubjectProcess, stallMs: number): Promise<Stal
 export const stalledClient: Scenario = {
   ids: ['F11'],
   async run(bench) {
-    const stallMs = bench.quick ? 3_000 : 15_000;
+    const stallMs = bench.quick ? 1_500 : 15_000;
     const [items, creditFrames] = [5, 32];
     return withSubjects(rivals.socketIo.file, async (own, other) => {
       const { ours, rival } = await interleaved(
@@ -85,7 +85,7 @@ type Jitter = { readonly trueShare: number; readonly convergenceMsP99: number };
 
 /** Every viewer is away for `offMs` in each `everyMs`, at moments of its own, while the items change. */
 async function jitter(subject: SubjectProcess, bench: Bench, viewerCount: number): Promise<Jitter> {
-  const [offMs, everyMs] = [2_000, bench.quick ? 5_000 : 15_000];
+  const [offMs, everyMs] = bench.quick ? [500, 1_500] : [2_000, 15_000];
   const durationMs = 2 * everyMs;
   const atOnce = limiter(50);
   const viewers = await Promise.all(Array.from({ length: viewerCount }, () => atOnce(() => openViewer(subject))));
@@ -115,7 +115,7 @@ async function jitter(subject: SubjectProcess, bench: Bench, viewerCount: number
   };
   await Promise.all(viewers.map(roam));
   await driving;
-  await delay(3_000);
+  await delay(bench.quick ? 1_000 : 3_000);
   const truth = await subject.call('position');
   const right = viewers.filter(({ upTo }) => upTo === truth).length;
   for (const viewer of viewers) viewer.close();
@@ -126,7 +126,7 @@ async function jitter(subject: SubjectProcess, bench: Bench, viewerCount: number
 export const jitteryNetwork: Scenario = {
   ids: ['F14'],
   async run(bench) {
-    const n = bench.quick ? 50 : 100;
+    const n = bench.quick ? 30 : 100;
     return withSubjects('rivals/socket-io-recovery.ts', async (own, other) => {
       const { ours, rival } = await interleaved(
         bench,
@@ -168,15 +168,11 @@ async function withSubjects<Result>(
   rivalFile: string,
   measure: (own: SubjectProcess, other: SubjectProcess) => Promise<Result>,
 ): Promise<Result> {
-  const own = await SubjectProcess.start(ourNode.file);
+  const [own, other] = await SubjectProcess.startAll([ourNode.file], [rivalFile]);
   try {
-    const other = await SubjectProcess.start(rivalFile);
-    try {
-      return await measure(own, other);
-    } finally {
-      await other.stop();
-    }
+    return await measure(own, other);
   } finally {
     await own.stop();
+    await other.stop();
   }
 }

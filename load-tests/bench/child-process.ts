@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { CallName, Calls, SubjectSettings } from '../subjects/subject.ts';
 
 /** Server on one core, everything that loads it on the other. Without `taskset`, or with one core, the scheduler decides. */
-const cores = { server: '0', load: '1' } as const;
+const cores = { server: '0', load: '1', every: `0-${cpus().length - 1}` } as const;
 const canPin = spawnSync('taskset', ['-c', cores.load, 'true']).status === 0;
 
 export const pinned = (core: keyof typeof cores, command: readonly string[]): readonly string[] =>
@@ -48,7 +48,7 @@ export function stayOffServerCore(): void {
 
 /** Ends `stayOffServerCore`: several nodes and their databases share all cores with what loads them. */
 export function useEveryCore(): void {
-  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', `0-${cpus().length - 1}`, String(process.pid)]);
+  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', cores.every, String(process.pid)]);
 }
 
 /** Moves a process that somebody else has started, with all its threads. */
@@ -65,6 +65,8 @@ export async function endChild(child: ChildProcess, signal: NodeJS.Signals = 'SI
   await exited;
   clearTimeout(late);
 }
+
+type Start = readonly [file: string, settings?: Partial<SubjectSettings>];
 
 /** A server under measurement in a process of its own. */
 export class SubjectProcess {
@@ -91,11 +93,26 @@ export class SubjectProcess {
     });
   }
 
-  /** `file`: of a subject under load-tests, as `rivals/socket-io.ts`. Rejects with what it said when it does not start. */
+  /** Several at once, as nothing is measured yet. If one of them does not start none is left. */
+  static async startAll<Starts extends readonly Start[]>(
+    ...starts: Starts
+  ): Promise<{ [Index in keyof Starts]: SubjectProcess }> {
+    const settled = await Promise.allSettled(starts.map(([file, settings]) => SubjectProcess.start(file, settings)));
+    const started = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (failed === undefined) return started as { [Index in keyof Starts]: SubjectProcess };
+    await Promise.all(started.map((subject) => subject.stop()));
+    throw failed.reason;
+  }
+
+  /**
+   * `file`: of a subject under load-tests, as `rivals/socket-io.ts`. It starts on every core and then stays on the server's. Rejects with
+   * what it said when it does not start.
+   */
   static async start(file: string, settings: Partial<SubjectSettings> = {}): Promise<SubjectProcess> {
     const defaults = { livestreamId: 'bench', items: 6, redisUrl: null, databaseUrl: null, variant: '' };
     const all: SubjectSettings = { ...defaults, ...settings };
-    const [command = '', ...args] = pinned('server', [
+    const [command = '', ...args] = pinned('every', [
       process.execPath,
       '--expose-gc',
       '--import',
@@ -115,6 +132,7 @@ export class SubjectProcess {
       child.once('message', (message: { ready: number }) => resolve(message.ready));
       child.once('exit', (code) => reject(new Error(`${file} has ended with ${code}: ${said}`)));
     });
+    moveToServerCore(child.pid ?? 0);
     return new SubjectProcess(file, all, child, port);
   }
 

@@ -27,7 +27,7 @@ const inKib = (bytes: readonly number[]): number[] => bytes.map((one) => one / 1
 export const memoryPerConnection: Scenario = {
   ids: ['F16'],
   async run(bench) {
-    const n = bench.quick ? 1_000 : 4_000;
+    const n = bench.quick ? 500 : 4_000;
     const { ours, rival } = await interleaved(
       bench,
       () => bytesPerConnection(ourNode.file, ourNode.speaks, n),
@@ -63,7 +63,7 @@ async function storm({ subject, flood }: Side): Promise<Storm> {
 export const reconnectStorm: Scenario = {
   ids: ['F15'],
   async run(bench) {
-    const n = bench.quick ? 500 : 5_000;
+    const n = bench.quick ? 300 : 5_000;
     const redis = await startRedisServer();
     try {
       const settings = { redisUrl: redis.url };

@@ -20,10 +20,10 @@ function mergedNote(n: number, loads: readonly Load[]): { note?: string } {
 
 /** Few changes, so that each is a frame of its own on both sides: what one delivered frame costs. */
 async function frameCost(bench: Bench, rival: Rival) {
-  const n = bench.quick ? 1_000 : 4_000;
-  const request = { ratePerSecond: 5, durationMs: bench.quick ? 2_000 : 5_000, items: 1 };
+  const n = bench.quick ? 500 : 4_000;
+  const request = { ratePerSecond: 5, durationMs: bench.quick ? 1_000 : 5_000, items: 1 };
   return withPair(rival, { count: n }, async (own, other) => {
-    await warmUp([own, other], 10);
+    await warmUp(bench, [own, other], 10);
     const rounds = await interleaved(
       bench,
       () => drive(own, request),
@@ -95,10 +95,10 @@ type HotRounds = { readonly n: number; readonly ours: readonly Load[]; readonly 
 async function hotItem(bench: Bench, rival: Rival): Promise<readonly HotRounds[]> {
   const measured: HotRounds[] = [];
   for (const { n, durationMs } of bench.quick ? hotCrowds.slice(0, 1) : hotCrowds) {
-    const request = { ratePerSecond: 250, durationMs: bench.quick ? 1_500 : durationMs, items: 1 };
+    const request = { ratePerSecond: 250, durationMs: bench.quick ? 1_000 : durationMs, items: 1 };
     const rounds = await withPair(rival, { count: n, sampleEvery: n / 100 }, async (own, other) => {
       // So many frames that the code is compiled, whatever the size of the crowd.
-      await warmUp([own, other], Math.min(250, 80_000 / n));
+      await warmUp(bench, [own, other], Math.min(250, 80_000 / n));
       return interleaved(
         bench,
         () => drive(own, request),

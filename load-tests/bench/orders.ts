@@ -4,7 +4,7 @@ import { type Percentiles, percentilesOf } from '../lib/latency.ts';
 import { delay, limiter } from '../lib/limiter.ts';
 import { monotonicMs } from '../subjects/subject.ts';
 import { type CpuSeconds, cpuBetween, cpuSecondsOf, SubjectProcess } from './child-process.ts';
-import { type Bench, compare, type Figure, type Scenario } from './figure.ts';
+import { type Bench, compare, type Figure, type Scenario, wanted } from './figure.ts';
 import { Flood } from './flood.ts';
 import { HttpOrderClient, type OrderClient, orderInTurns, SocketOrderClient } from './order-clients.ts';
 import { interleaved, rivals } from './pair.ts';
@@ -87,14 +87,18 @@ async function openRivalShop(subject: SubjectProcess, viewers: number): Promise<
 }
 
 /** Both shops with their viewers; warm, then interleaved. */
-async function sellingAgainstEmit(bench: Bench, name: string, viewers: number, load: OrderLoad) {
-  const product = await startProduct();
+async function sellingAgainstEmit(
+  bench: Bench,
+  product: Product,
+  { name, viewers }: { readonly name: string; readonly viewers: number },
+  load: OrderLoad,
+) {
   const subject = await SubjectProcess.start(rivals.socketIo.file);
   try {
     const own = await openShop(product, name, viewers, load.items);
     const other = await openRivalShop(subject, viewers);
     try {
-      const warm = { ...load, ratePerSecond: 10, durationMs: 2_000 };
+      const warm = { ...load, ratePerSecond: 10, durationMs: bench.quick ? 500 : 2_000 };
       await sell(own, warm);
       await sell(other, warm);
       const rounds = await interleaved(
@@ -111,49 +115,42 @@ async function sellingAgainstEmit(bench: Bench, name: string, viewers: number, l
     }
   } finally {
     await subject.stop();
-    await product.stop();
   }
 }
 
-export const purchaseBesideViewers: Scenario = {
-  ids: ['F8'],
-  async run(bench) {
-    const n = bench.quick ? 500 : 4_000;
-    const load = { ratePerSecond: bench.quick ? 100 : 50, durationMs: bench.quick ? 2_000 : 3_000, items: 1 };
-    const { ours, rival } = await sellingAgainstEmit(bench, 'f8', n, load);
-    return [
-      compare({
-        id: 'F8',
-        measure: `purchase over HTTP, ${load.ratePerSecond} orders/s, while every viewer is served, p99, ms`,
-        rivalName: `${rivals.socketIo.name}, order in memory`,
-        goal: 0.12,
-        n,
-        ours: ours.map(({ purchaseMs }) => purchaseMs.p99),
-        rival: rival.map(({ purchaseMs }) => purchaseMs.p99),
-      }),
-    ];
-  },
-};
+async function purchaseBesideViewers(bench: Bench, product: Product): Promise<readonly Figure[]> {
+  const n = bench.quick ? 300 : 4_000;
+  const load = { ratePerSecond: bench.quick ? 100 : 50, durationMs: bench.quick ? 1_000 : 3_000, items: 1 };
+  const { ours, rival } = await sellingAgainstEmit(bench, product, { name: 'f8', viewers: n }, load);
+  return [
+    compare({
+      id: 'F8',
+      measure: `purchase over HTTP, ${load.ratePerSecond} orders/s, while every viewer is served, p99, ms`,
+      rivalName: `${rivals.socketIo.name}, order in memory`,
+      goal: 0.12,
+      n,
+      ours: ours.map(({ purchaseMs }) => purchaseMs.p99),
+      rival: rival.map(({ purchaseMs }) => purchaseMs.p99),
+    }),
+  ];
+}
 
-export const orderToLastViewer: Scenario = {
-  ids: ['F20'],
-  async run(bench) {
-    const n = bench.quick ? 500 : 2_000;
-    const load = { ratePerSecond: 200, durationMs: bench.quick ? 2_000 : 4_000, items: 5 };
-    const { ours, rival } = await sellingAgainstEmit(bench, 'f20', n, load);
-    return (['p50', 'p99'] as const).map((percentile) =>
-      compare({
-        id: 'F20',
-        measure: `200 orders/s on 5 items: order until the last viewer has it, ${percentile}, ms`,
-        rivalName: `${rivals.socketIo.name} per change (${percentile})`,
-        goal: 0.05,
-        n,
-        ours: ours.map(({ lastViewerMs }) => lastViewerMs[percentile]),
-        rival: rival.map(({ lastViewerMs }) => lastViewerMs[percentile]),
-      }),
-    );
-  },
-};
+async function orderToLastViewer(bench: Bench, product: Product): Promise<readonly Figure[]> {
+  const n = bench.quick ? 300 : 2_000;
+  const load = { ratePerSecond: 200, durationMs: bench.quick ? 1_000 : 4_000, items: 5 };
+  const { ours, rival } = await sellingAgainstEmit(bench, product, { name: 'f20', viewers: n }, load);
+  return (['p50', 'p99'] as const).map((percentile) =>
+    compare({
+      id: 'F20',
+      measure: `200 orders/s on 5 items: order until the last viewer has it, ${percentile}, ms`,
+      rivalName: `${rivals.socketIo.name} per change (${percentile})`,
+      goal: 0.05,
+      n,
+      ours: ours.map(({ lastViewerMs }) => lastViewerMs[percentile]),
+      rival: rival.map(({ lastViewerMs }) => lastViewerMs[percentile]),
+    }),
+  );
+}
 
 /**
  * Orders under way at once: what a server with 200 ms of queue at the most still takes, and what the rival's transactions can wait for. One
@@ -172,7 +169,7 @@ async function ordersPerCpuSecond(
   bodyOf: (key: string, index: number) => string,
 ): Promise<number> {
   const run = Date.now().toString(36);
-  await orderInTurns(clients, atOnce, 1_000, (index) => bodyOf(`${run}-warm-${index}`, index));
+  await orderInTurns(clients, atOnce, Math.min(1_000, seconds * 500), (index) => bodyOf(`${run}-warm-${index}`, index));
   const before = cpu();
   const orders = await orderInTurns(clients, atOnce, seconds * 1_000, (index) => bodyOf(`${run}-${index}`, index));
   return orders / cpuBetween(before, cpu()).total;
@@ -199,53 +196,48 @@ async function ownClients(product: Product, livestreamId: string, socketCount: n
   };
 }
 
-export const orderThroughput: Scenario = {
-  ids: ['F19'],
-  async run(bench) {
-    const seconds = bench.quick ? 2 : 5;
-    const product = await startProduct();
-    const opened: OrderClient[] = [];
-    const shops: SubjectProcess[] = [];
-    try {
-      const { livestream } = await product.stage('f19', 5);
-      const skuIds = livestream.items.map(({ skuId }) => skuId);
-      const skuOf = (index: number): string => skuIds[index % skuIds.length] ?? '';
-      const own = await ownClients(product, 'f19', bench.quick ? 2_000 : orderSockets);
-      opened.push(...own.http, ...own.socket);
-      const ownBody = (idempotencyKey: string, index: number): string =>
-        JSON.stringify({ idempotencyKey, lines: [{ skuId: skuOf(index), quantity: 1 }] });
-      const ownCpu = (): CpuSeconds => cpuSecondsOf(product.server.pid);
-      await prepareRival(product, skuIds);
-      const startRival = async (variant: 'bare' | 'guarded') => {
-        const { databaseUrl } = product;
-        const file = 'rivals/express-prisma.ts';
-        const subject = await SubjectProcess.start(file, { databaseUrl, variant, livestreamId: rivalShop });
-        const length = variant === 'guarded' ? guardedUnderWay : underWay;
-        const clients = Array.from({ length }, () => new HttpOrderClient(subject.port, '/orders', ''));
-        shops.push(subject);
-        opened.push(...clients);
-        const body = (idempotencyKey: string, index: number): string =>
-          JSON.stringify({ idempotencyKey, skuId: skuOf(index), buyerId: `buyer-${index % underWay}` });
-        return () => ordersPerCpuSecond(clients, { atOnce: length, seconds }, () => subject.cpu(), body);
-      };
-      const [bare, guarded] = [await startRival('bare'), await startRival('guarded')];
-      const { ours, rival } = await interleaved(
-        bench,
-        async () => ({
-          http: await ordersPerCpuSecond(own.http, { atOnce: underWay, seconds }, ownCpu, ownBody),
-          socket: await ordersPerCpuSecond(own.socket, { atOnce: underWay, seconds }, ownCpu, ownBody),
-        }),
-        async () => ({ bare: await bare(), guarded: await guarded() }),
-      );
-      bench.log(`orders per core second: ours ${JSON.stringify(ours)}, rival ${JSON.stringify(rival)}`);
-      return orderFigures(ours, rival);
-    } finally {
-      for (const client of opened) client.close();
-      for (const subject of shops) await subject.stop();
-      await product.stop();
-    }
-  },
-};
+async function orderThroughput(bench: Bench, product: Product): Promise<readonly Figure[]> {
+  const seconds = bench.quick ? 1 : 5;
+  const opened: OrderClient[] = [];
+  const shops: SubjectProcess[] = [];
+  try {
+    const { livestream } = await product.stage('f19', 5);
+    const skuIds = livestream.items.map(({ skuId }) => skuId);
+    const skuOf = (index: number): string => skuIds[index % skuIds.length] ?? '';
+    const own = await ownClients(product, 'f19', bench.quick ? 1_500 : orderSockets);
+    opened.push(...own.http, ...own.socket);
+    const ownBody = (idempotencyKey: string, index: number): string =>
+      JSON.stringify({ idempotencyKey, lines: [{ skuId: skuOf(index), quantity: 1 }] });
+    const ownCpu = (): CpuSeconds => cpuSecondsOf(product.server.pid);
+    await prepareRival(product, skuIds);
+    const { databaseUrl } = product;
+    const startOf = (variant: 'bare' | 'guarded') =>
+      ['rivals/express-prisma.ts', { databaseUrl, variant, livestreamId: rivalShop }] as const;
+    const started = await SubjectProcess.startAll(startOf('bare'), startOf('guarded'));
+    shops.push(...started);
+    const rivalBody = (idempotencyKey: string, index: number): string =>
+      JSON.stringify({ idempotencyKey, skuId: skuOf(index), buyerId: `buyer-${index % underWay}` });
+    const openRival = (subject: SubjectProcess, length: number) => {
+      const clients = Array.from({ length }, () => new HttpOrderClient(subject.port, '/orders', ''));
+      opened.push(...clients);
+      return () => ordersPerCpuSecond(clients, { atOnce: length, seconds }, () => subject.cpu(), rivalBody);
+    };
+    const [bare, guarded] = [openRival(started[0], underWay), openRival(started[1], guardedUnderWay)];
+    const { ours, rival } = await interleaved(
+      bench,
+      async () => ({
+        http: await ordersPerCpuSecond(own.http, { atOnce: underWay, seconds }, ownCpu, ownBody),
+        socket: await ordersPerCpuSecond(own.socket, { atOnce: underWay, seconds }, ownCpu, ownBody),
+      }),
+      async () => ({ bare: await bare(), guarded: await guarded() }),
+    );
+    bench.log(`orders per core second: ours ${JSON.stringify(ours)}, rival ${JSON.stringify(rival)}`);
+    return orderFigures(ours, rival);
+  } finally {
+    for (const client of opened) client.close();
+    for (const subject of shops) await subject.stop();
+  }
+}
 
 function orderFigures(
   ours: readonly { http: number; socket: number }[],
@@ -282,3 +274,20 @@ async function prepareRival({ api, adminToken: token }: Product, skuIds: readonl
   }
   await api.need(routes.createLivestream, { token, body: { livestreamId: rivalShop, title: text } });
 }
+
+/** The product's orders, alone and beside thousands of viewers: one server for all three. */
+export const orders: Scenario = {
+  ids: ['F8', 'F20', 'F19'],
+  async run(bench) {
+    const product = await startProduct();
+    try {
+      return [
+        ...(wanted(bench, ['F8']) ? await purchaseBesideViewers(bench, product) : []),
+        ...(wanted(bench, ['F20']) ? await orderToLastViewer(bench, product) : []),
+        ...(wanted(bench, ['F19']) ? await orderThroughput(bench, product) : []),
+      ];
+    } finally {
+      await product.stop();
+    }
+  },
+};

@@ -20,54 +20,38 @@ export const rivals = {
 } as const;
 export type Rival = (typeof rivals)[keyof typeof rivals];
 
+type Kind = typeof ours | Rival;
 type SideOptions = Omit<FloodOptions, 'speaks' | 'tokens'> & { readonly settings?: Partial<SubjectSettings> };
 
-async function openSide(
-  file: string,
-  speaks: FloodOptions['speaks'],
+/** Servers with their viewers, all of them closed at the end. */
+async function withSides<Kinds extends readonly Kind[], Result>(
+  kinds: Kinds,
   { settings = {}, ...options }: SideOptions,
-): Promise<Side> {
-  const subject = await SubjectProcess.start(file, settings);
+  measure: (sides: { readonly [Index in keyof Kinds]: Side }) => Promise<Result>,
+): Promise<Result> {
+  const subjects = await SubjectProcess.startAll(...kinds.map(({ file }) => [file, settings] as const));
+  const sides: Side[] = [];
   try {
-    return { subject, flood: await openViewers(subject, { speaks, ...options }) };
-  } catch (error) {
-    await subject.stop();
-    throw error;
+    for (const [index, subject] of subjects.entries()) {
+      const speaks = kinds[index]?.speaks ?? 'ours';
+      sides.push({ subject, flood: await openViewers(subject, { speaks, ...options }) });
+    }
+    return await measure(sides as { readonly [Index in keyof Kinds]: Side });
+  } finally {
+    for (const { flood } of sides) await flood.close();
+    for (const subject of subjects) await subject.stop();
   }
-}
-
-async function closeSide({ subject, flood }: Side): Promise<void> {
-  await flood.close();
-  await subject.stop();
 }
 
 /** Both servers run all the time, each with its viewers connected; only one of them has something to say at a time. */
-export async function withPair<Result>(
+export const withPair = <Result>(
   rival: Rival,
   options: SideOptions,
   measure: (own: Side, other: Side) => Promise<Result>,
-): Promise<Result> {
-  const own = await openSide(ours.file, ours.speaks, options);
-  try {
-    const other = await openSide(rival.file, rival.speaks, options);
-    try {
-      return await measure(own, other);
-    } finally {
-      await closeSide(other);
-    }
-  } finally {
-    await closeSide(own);
-  }
-}
+): Promise<Result> => withSides([ours, rival] as const, options, ([own, other]) => measure(own, other));
 
-export async function withOurs<Result>(options: SideOptions, measure: (own: Side) => Promise<Result>): Promise<Result> {
-  const own = await openSide(ours.file, ours.speaks, options);
-  try {
-    return await measure(own);
-  } finally {
-    await closeSide(own);
-  }
-}
+export const withOurs = <Result>(options: SideOptions, measure: (own: Side) => Promise<Result>): Promise<Result> =>
+  withSides([ours] as const, options, ([own]) => measure(own));
 
 /** A, B, A, B, …: what disturbs the machine disturbs both. */
 export async function interleaved<Own, Other>(
@@ -95,8 +79,8 @@ export type Load = {
 };
 
 /** A cold server compiles its code while it is measured: both get some changes before the first round. */
-export async function warmUp(sides: readonly Side[], ratePerSecond: number): Promise<void> {
-  for (const side of sides) await drive(side, { ratePerSecond, durationMs: 2_000, items: 1 });
+export async function warmUp({ quick }: Bench, sides: readonly Side[], ratePerSecond: number): Promise<void> {
+  for (const side of sides) await drive(side, { ratePerSecond, durationMs: quick ? 500 : 2_000, items: 1 });
 }
 
 /** Lets changes come at a fixed rate and waits until every viewer has everything. */

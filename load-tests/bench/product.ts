@@ -5,7 +5,7 @@ import { startPostgresServer, type TestPostgres } from '../../tests/services/pos
 import { type ServerProcess, startServerProcess } from '../../tests/services/server-process.ts';
 import { ApiClient } from '../lib/api-client.ts';
 import { buildStage, type Stage } from '../lib/stage.ts';
-import { moveToServerCore } from './child-process.ts';
+import { moveToServerCore, stayOffServerCore, useEveryCore } from './child-process.ts';
 
 /** The product itself: `server/main.ts` with its own gate and a PostgreSQL server with fsync on. */
 export type Product = {
@@ -27,7 +27,9 @@ export async function startProduct(): Promise<Product> {
   };
   try {
     const databaseUrl = await postgres.createDatabase();
-    const server = await startServerProcess({ dataDir, databaseUrl, environment: { DEMO: 'false' } });
+    useEveryCore();
+    const starting = startServerProcess({ dataDir, databaseUrl, environment: { DEMO: 'false' } });
+    const server = await starting.finally(stayOffServerCore);
     moveToServerCore(server.pid);
     const api = new ApiClient(server.url, { connections: 512, timeoutMs: 60_000 });
     const adminToken = await server.token({ role: 'admin' });

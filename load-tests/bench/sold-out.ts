@@ -45,10 +45,10 @@ async function soldOutWhileHot(side: Side, durationMs: number): Promise<number[]
 export const soldOut: Scenario = {
   ids: ['F9'],
   async run(bench) {
-    const n = bench.quick ? 500 : 4_000;
-    const durationMs = bench.quick ? 2_000 : 3_000;
+    const n = bench.quick ? 300 : 4_000;
+    const durationMs = bench.quick ? 1_000 : 3_000;
     return withPair(rivals.socketIo, { count: n }, async (own, other) => {
-      await warmUp([own, other], 10);
+      await warmUp(bench, [own, other], 10);
       const { ours, rival } = await interleaved(
         bench,
         () => soldOutWhileHot(own, durationMs),

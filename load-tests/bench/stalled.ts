@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { delay } from '../lib/limiter.ts';
+import type { DriveRequest } from '../subjects/subject.ts';
 import { compare, type Scenario } from './figure.ts';
 import { agePercentiles, drive, interleaved, rivals, type Side, warmUp, withOurs, withPair } from './pair.ts';
 
@@ -9,11 +10,11 @@ const creditMs = 2_500;
 export const fastBesideStalled: Scenario = {
   ids: ['F13'],
   async run(bench) {
-    const n = bench.quick ? 600 : 3_000;
+    const n = bench.quick ? 300 : 3_000;
     const stalled = n / 3;
-    const request = { ratePerSecond: 100, durationMs: bench.quick ? 1_500 : 4_000, items: 5 };
+    const request = { ratePerSecond: 100, durationMs: bench.quick ? 1_000 : 4_000, items: 5 };
     return withOurs({ count: n, sampleEvery: 5 }, async (own) => {
-      await warmUp([own], 20);
+      await warmUp(bench, [own], 20);
       const everybody = () => drive(own, request);
       const withoutAThird = async () => {
         await own.flood.ask('stall', n - stalled, stalled);
@@ -52,12 +53,11 @@ function sendQueueBytes(port: number): number {
 }
 
 /** Memory that stays taken while some viewers stand still, above what the same changes take when all of them read. */
-async function growthMiB({ subject, flood }: Side, durationMs: number, stalled: number): Promise<number> {
+async function growthMiB({ subject, flood }: Side, request: DriveRequest, stalled: number): Promise<number> {
   const bytes = async (): Promise<number> => {
     const { heapUsed, external } = await subject.call('memory');
     return heapUsed + external + sendQueueBytes(subject.port);
   };
-  const request = { ratePerSecond: 100, durationMs, items: 1 };
   const grown = async (): Promise<number> => {
     const before = await bytes();
     await subject.call('drive', request);
@@ -77,20 +77,23 @@ export const memoryBesideStalled: Scenario = {
   ids: ['F12'],
   async run(bench) {
     const n = bench.quick ? 100 : 500;
-    const [durationMs, stalled] = [bench.quick ? 6_000 : 15_000, 20];
+    const stalled = 20;
+    const request = bench.quick
+      ? { ratePerSecond: 800, durationMs: 1_000, items: 1 }
+      : { ratePerSecond: 100, durationMs: 15_000, items: 1 };
     // A phone's buffers are small: what it does not take reaches the server sooner.
     return withPair(rivals.socketIo, { count: n, rcvbuf: 16_384 }, async (own, other) => {
-      await warmUp([own, other], 20);
+      await warmUp(bench, [own, other], 20);
       const { ours, rival } = await interleaved(
         bench,
-        () => growthMiB(own, durationMs, stalled),
-        () => growthMiB(other, durationMs, stalled),
+        () => growthMiB(own, request, stalled),
+        () => growthMiB(other, request, stalled),
       );
       bench.log(`growth in MiB: ours ${ours.join(', ')}; rival ${rival.join(', ')}`);
       return [
         compare({
           id: 'F12',
-          measure: `growth of the server's memory (heap and send queues) with ${stalled} stalled viewers, ${durationMs / 1_000} s of 100 changes/s, MiB`,
+          measure: `growth of the server's memory (heap and send queues) with ${stalled} stalled viewers, ${request.durationMs / 1_000} s of ${request.ratePerSecond} changes/s, MiB`,
           rivalName: rivals.socketIo.name,
           goal: 0.12,
           n,

@@ -63,12 +63,11 @@ async function withTwoNodes<Result>(
   { file, variant }: { file: string; variant: string },
   measure: (nodes: Nodes) => Promise<Result>,
 ): Promise<Result> {
-  const nodes: SubjectProcess[] = [];
+  const start = [file, { redisUrl, variant, livestreamId: `pair${variant}`, items: 3 }] as const;
+  const nodes = await SubjectProcess.startAll(start, start);
   const watchers: Watcher[] = [];
   try {
-    for (let index = 0; index < 2; index += 1) {
-      const node = await SubjectProcess.start(file, { redisUrl, variant, livestreamId: `pair${variant}`, items: 3 });
-      nodes.push(node);
+    for (const node of nodes) {
       const [token] = await node.call('tokens', 1);
       watchers.push(await Watcher.open(node, token));
     }
@@ -114,7 +113,7 @@ const variants = {
 export const nodesAgree: Scenario = {
   ids: ['F10'],
   async run(bench): Promise<readonly Figure[]> {
-    const rounds = bench.quick ? 60 : 500;
+    const rounds = bench.quick ? 20 : 500;
     const redis = await startRedisServer();
     try {
       const differ = (variant: { file: string; variant: string }) =>
@@ -164,7 +163,7 @@ async function crossingsMs({ nodes, watchers }: Nodes, samples: number): Promise
 export const acrossNodes: Scenario = {
   ids: ['F18'],
   async run(bench) {
-    const samples = bench.quick ? 60 : 300;
+    const samples = bench.quick ? 20 : 300;
     const redis = await startRedisServer();
     try {
       return await withTwoNodes(redis.url, variants.ours, (own) =>
