@@ -14,6 +14,16 @@ const gateStates = 'prisma/migrations/20261123000400_gate_states/migration.sql';
 const initial = 'prisma/migrations/20261123000000_initial/migration.sql';
 const placeOrder = 'server/orders/place-order.ts';
 const prelude = 'server/stock/redis-engine/lua/prelude.lua';
+const reserve = 'server/stock/redis-engine/lua/reserve.lua';
+
+const ledgerWithoutGuard: readonly Patch[] = [
+  {
+    file: append,
+    find: 'IF v_verdict = 1 AND p_pays[n] = 0 AND v_free[v_item] < p_line_quantity[l] THEN',
+    replace: 'IF false THEN',
+  },
+  { file: initial, find: ' AND "held" + "sold" <= "allotted"),', replace: '),' },
+];
 
 /** Each takes one protection away from a copy of the product. A torture that does not find them would not find bugs either. */
 export const defects: readonly Defect[] = [
@@ -21,13 +31,24 @@ export const defects: readonly Defect[] = [
     name: 'ledger_guard_removed',
     what: 'The ledger takes every order, whether it fits or not; nor does a constraint refuse it.',
     rules: ['I1', 'O1'],
+    patches: ledgerWithoutGuard,
+  },
+  {
+    name: 'guards_removed',
+    what: 'Neither the gate nor the ledger looks whether an order fits.',
+    rules: ['I1', 'I3', 'O1'],
     patches: [
+      ...ledgerWithoutGuard,
       {
-        file: append,
-        find: 'IF v_verdict = 1 AND p_pays[n] = 0 AND v_free[v_item] < p_line_quantity[l] THEN',
-        replace: 'IF false THEN',
+        file: reserve,
+        find: "if availableFor(order, line.sku) == 0 then return refuse('sold_out', line.sku) end",
+        replace: '',
       },
-      { file: initial, find: ' AND "held" + "sold" <= "allotted"),', replace: '),' },
+      {
+        file: reserve,
+        find: "if availableFor(order, line.sku) < line.quantity then return refuse('insufficient', line.sku) end",
+        replace: '',
+      },
     ],
   },
   {
