@@ -1,6 +1,5 @@
 import '../lib/tokens.css';
 import './operator.css';
-import './forms.css';
 import { signal } from '@preact/signals';
 import { render } from 'preact';
 import { localStorageOf, sessionStorageOf } from '../lib/browser-storage.ts';
