@@ -22,6 +22,8 @@ type Outcome = {
   readonly code: string;
   readonly orderId: string | null;
 };
+/** Buyers open a connection for each order that finds none free; the payment provider keeps a few, as it or a balancer does. */
+type Clients = { readonly buyers: ApiClient; readonly provider: ApiClient };
 type Phase = {
   readonly name: string;
   readonly seconds: number;
@@ -36,7 +38,7 @@ type Phase = {
  * it. Latencies count from when a request was due. Shed orders are not repeated: what is measured is the server, not the patience.
  */
 async function offer(
-  api: ApiClient,
+  { buyers, provider }: Clients,
   stage: Stage,
   load: {
     readonly name: string;
@@ -61,7 +63,7 @@ async function offer(
     });
     const lateMs = now() - dueMs;
     const outcome = await answerOf(
-      api.send({ method: 'POST', path, token: load.tokens[index % load.tokens.length], body }),
+      buyers.send({ method: 'POST', path, token: load.tokens[index % load.tokens.length], body }),
     );
     const settled = { dueMs: dueMs - startMs, ms: now() - dueMs, lateMs, ...outcome };
     outcomes.push(settled);
@@ -74,7 +76,7 @@ async function offer(
     const body = JSON.stringify({ type: 'payment.succeeded', timestamp: new Date(atMs).toISOString(), data });
     const headers = signedHeaders(paymentWebhookSecret, { id: data.paymentId, atMs, body });
     const { method, path: callback } = routes.paymentCallback;
-    const sent = api.send({ method: method.toUpperCase(), path: `${API_PREFIX}${callback}`, body, headers });
+    const sent = provider.send({ method: method.toUpperCase(), path: `${API_PREFIX}${callback}`, body, headers });
     const code = await codeOf(sent);
     if (code === null) payMs.push(now() - sentMs);
     else refusedPayments.push(code);
@@ -163,7 +165,8 @@ export async function overloadProgram(args: readonly string[]): Promise<number> 
   const rest = occupyServerCore(share - 1);
   const product = await startProduct();
   // Nobody waits for a free connection: the load is open.
-  const api = new ApiClient(product.server.url, { connections: 8_000, timeoutMs: 30_000 });
+  const buyers = new ApiClient(product.server.url, { connections: 8_000, timeoutMs: 30_000 });
+  const provider = new ApiClient(product.server.url, { connections: 16, timeoutMs: 30_000 });
   try {
     const stage = await product.stage('overload', 5);
     const grant = { role: 'viewer' as const, livestreamId: 'overload' };
@@ -172,7 +175,7 @@ export async function overloadProgram(args: readonly string[]): Promise<number> 
     );
     const payable: Outcome[] = [];
     // As many as come back: every answer asks for the next one.
-    const measured = await closedLoop(api, tokens, stage);
+    const measured = await closedLoop(buyers, tokens, stage);
     const capacity = known > 0 ? known : measured;
     console.log(
       `capacity: ${capacity} orders/s in a closed loop of ${buyersInLoop} buyers, with 1/${share} of a core\n${head}`,
@@ -182,11 +185,12 @@ export async function overloadProgram(args: readonly string[]): Promise<number> 
       [`${factor} times the capacity`, capacity * factor],
       ['half, afterwards', capacity / 2],
     ] as const) {
-      console.log(show(await offer(api, stage, { name, ratePerSecond, seconds, tokens }, payable)));
+      console.log(show(await offer({ buyers, provider }, stage, { name, ratePerSecond, seconds, tokens }, payable)));
     }
     return 0;
   } finally {
-    api.close();
+    buyers.close();
+    provider.close();
     await product.stop();
     await rest();
   }

@@ -12,6 +12,7 @@ const append = 'prisma/migrations/20261123000100_append/migration.sql';
 const transitions = 'prisma/migrations/20261123000200_transitions/migration.sql';
 const gateStates = 'prisma/migrations/20261123000400_gate_states/migration.sql';
 const initial = 'prisma/migrations/20261123000000_initial/migration.sql';
+const conflator = 'server/fanout/conflator.ts';
 const placeOrder = 'server/orders/place-order.ts';
 const prelude = 'server/stock/redis-engine/lua/prelude.lua';
 const reserve = 'server/stock/redis-engine/lua/reserve.lua';
@@ -77,11 +78,28 @@ export const defects: readonly Defect[] = [
   },
   {
     name: 'unversioned_level',
+    what: 'A node numbers levels as they arrive, and does not pass on the version that the gate gave them.',
+    rules: ['V1', 'I5'],
+    patches: [
+      {
+        file: conflator,
+        find: 'if (previous !== null && previous.version >= level.version) return older;',
+        replace: 'if (previous !== null && previous.held === level.held && previous.sold === level.sold) return older;',
+      },
+      {
+        file: conflator,
+        find: 'this.#newest.set(level.skuId, level);',
+        replace: 'this.#newest.set(level.skuId, { ...level, version: (previous?.version ?? 0) + 1 });',
+      },
+    ],
+  },
+  {
+    name: 'last_level_kept',
     what: 'A node keeps the level that came last, not the newest.',
     rules: ['V1'],
     patches: [
       {
-        file: 'server/fanout/conflator.ts',
+        file: conflator,
         find: 'if (previous !== null && previous.version >= level.version) return older;',
         replace: 'if (previous !== null && previous.version === level.version) return older;',
       },
