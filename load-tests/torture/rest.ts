@@ -39,8 +39,8 @@ export async function comeToRest(
   let unrest: readonly string[] = ['nothing could be read'];
   for (;;) {
     const { api } = choose(world.random, world.doors);
-    const seen = await whatItSays(world, api, watchers, show).catch(readFailed);
     const isLate = world.now() - beganAtMs > patienceMs;
+    const seen = await whatItSays(api, watchers, show, isLate).catch(readFailed);
     if (typeof seen === 'string') unrest = [seen];
     else {
       unrest = [...judge(seen.evidence), ...overdue(seen.orders, world.now())];
@@ -66,10 +66,10 @@ export async function comeToRest(
 const readFailed = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function whatItSays(
-  world: World,
   api: ApiClient,
   watchers: Watchers,
   show: Show,
+  isLate: boolean,
 ): Promise<{ evidence: Evidence; orders: OrderForOperator[] }> {
   const { livestreamId, operatorToken: token } = show;
   const params = { livestreamId };
@@ -78,9 +78,8 @@ async function whatItSays(
   const { livestream } = await api.need(routes.getLivestream, { token, params });
   const books = watchers.of(livestreamId).map(({ name, viewer }) => ({ name, book: viewer.book }));
   const evidence: Evidence = { audit, levels, livestream, watchers: books, receipts: null, orders: [] };
-  // Listing every order is dear: only when the rest is well.
-  const settled = judge(evidence).length === 0;
-  const orders = settled || world.now() > world.patienceEndsAtMs ? await allOrders(api, livestreamId, token) : [];
+  // Listing every order is dear: only when the rest is well, or will not be.
+  const orders = isLate || judge(evidence).length === 0 ? await allOrders(api, livestreamId, token) : [];
   return { evidence, orders };
 }
 
