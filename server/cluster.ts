@@ -7,6 +7,7 @@ import { reloadCluster } from './cluster/primary-state.ts';
 import { parseConfig } from './config/config.ts';
 import { CannotStart } from './lib/cannot-start.ts';
 import { createLog } from './lib/log.ts';
+import { onStopSignal } from './lib/stop-signals.ts';
 import { reasonOf } from './welcome.ts';
 
 const usage = `npm run cluster [-- --workers N]   starts N workers (default: WORKERS, else one for each core)
@@ -41,8 +42,7 @@ async function main(): Promise<void> {
     // What has begun to start is ended too: nothing is left behind.
     void starting.then((running) => running.stop()).then(() => process.exit(0));
   };
-  process.once('SIGINT', () => stop('SIGINT'));
-  process.once('SIGTERM', () => stop('SIGTERM'));
+  onStopSignal(stop);
 
   const running = await starting;
   const roll = (signal: string): void => {

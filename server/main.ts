@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { type RunningServer, start } from './compose.ts';
 import { parseConfig } from './config/config.ts';
 import { createLog } from './lib/log.ts';
+import { onStopSignal } from './lib/stop-signals.ts';
 import { accessLinks, reasonOf } from './welcome.ts';
 
 /** Environment → start → stop. */
@@ -25,9 +26,7 @@ async function main(): Promise<void> {
     await begun.stop('server_stopping');
     process.exit(0);
   };
-  // The first of them; who sends another one does not want to wait.
-  process.once('SIGINT', () => void stop('SIGINT'));
-  process.once('SIGTERM', () => void stop('SIGTERM'));
+  onStopSignal((signal) => void stop(signal));
 
   const server = await starting;
   process.stdout.write(await welcome(server));

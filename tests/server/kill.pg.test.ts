@@ -175,6 +175,34 @@ test('[OR-14] SIGTERM while it starts: it is ended when it has started, and noth
   }
 });
 
+test('[OR-14] a Ctrl-C that comes twice, from the terminal and through npm, is one: the server stops in its own time', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'stockcast-twice-'));
+  const server = await startServerProcess({ dataDir, environment: { DEMO: 'false', DRAIN_NOTICE_MS: '300' } });
+  try {
+    server.signal('SIGINT');
+    await wait(100);
+    server.signal('SIGINT');
+    expect((await server.stop()).code, server.output()).toBe(0);
+  } finally {
+    await server.kill();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
+test('[OR-14] whoever sends another signal later does not wait for the stop', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'stockcast-later-'));
+  const server = await startServerProcess({ dataDir, environment: { DEMO: 'false', DRAIN_NOTICE_MS: '120000' } });
+  try {
+    server.signal('SIGINT');
+    await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 60_000 }).toBe(503);
+    await wait(1_100);
+    expect((await server.stop()).code, server.output()).toBe(143);
+  } finally {
+    await server.kill();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
 test('[I2] a second process on the same data folder is refused with a sentence that says why', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'stockcast-second-'));
   const first = await startServerProcess({ dataDir, environment: { DEMO: 'false' } });
