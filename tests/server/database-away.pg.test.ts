@@ -68,6 +68,19 @@ const direct = async (...statements: readonly string[]): Promise<void> => {
 };
 
 const hogs: Client[] = [];
+
+async function takeEveryConnection(): Promise<void> {
+  for (let full = false; !full; ) {
+    const hog = new Client(databaseUrl);
+    hog.on('error', () => undefined);
+    full = await hog.connect().then(
+      () => false,
+      () => true,
+    );
+    if (!full) hogs.push(hog);
+  }
+}
+
 const faults: Readonly<Record<string, Fault>> = {
   killed: { begin: () => postgres.kill(), end: () => postgres.restart() },
   'stopped (SIGSTOP)': { begin: () => postgres.pause(), end: () => postgres.resume() },
@@ -84,29 +97,15 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   'out of connections': {
     async begin() {
-      // The server's own connections end and others take their places, as when a pool elsewhere has grown too large.
-      for (let full = false; !full; ) {
-        const hog = new Client(databaseUrl);
-        hog.on('error', () => undefined);
-        full = await hog.connect().then(
-          () => false,
-          () => true,
+      // The server's own connections end and others take their places, as when a pool elsewhere has grown too large; until it has none, also
+      // none that is just being opened.
+      for (let quiet = 0; quiet < 3; ) {
+        await takeEveryConnection();
+        const ended = await hogs[0]?.query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'stockcast%'",
         );
-        if (!full) hogs.push(hog);
-      }
-      await hogs[0]?.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'stockcast%'",
-      );
-      for (let count = 0; count < 20; count += 1) {
-        const hog = new Client(databaseUrl);
-        hog.on('error', () => undefined);
-        if (
-          await hog.connect().then(
-            () => true,
-            () => false,
-          )
-        )
-          hogs.push(hog);
+        quiet = ended?.rowCount === 0 ? quiet + 1 : 0;
+        await wait(50);
       }
     },
     async end() {
