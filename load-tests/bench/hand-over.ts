@@ -46,11 +46,14 @@ async function handOverMs({ nodes }: ClusterStage, ending: Ending): Promise<numb
   const others = nodes.filter((node) => node !== holder);
   const startedAtMs = performance.now();
   const gone = endings[ending].go(holder);
-  await holderAmong(others);
-  const tookMs = performance.now() - startedAtMs;
-  await gone;
-  await endings[ending].comeBack(holder);
-  return tookMs;
+  try {
+    await holderAmong(others);
+    return performance.now() - startedAtMs;
+  } finally {
+    // Also when nobody took over: a process that is stopped hears no SIGTERM.
+    await gone;
+    await endings[ending].comeBack(holder);
+  }
 }
 
 /** The work that one node does for all (alerts, curves) goes on at another one. */
