@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import type { ClusterLink } from './cluster-link.ts';
-import { addressOptions, closeClient } from './open-client.ts';
+import { addressOptions, closeClient, keepTrying } from './open-client.ts';
 import type { ServerTarget } from './redis-target.ts';
 
 /** What `@socket.io/redis-adapter` is given. It carries events that clients also learn otherwise, never levels. */
@@ -33,6 +33,7 @@ function openAdapterClient(target: ServerTarget, onError: (error: Error) => void
     connectionName: 'stockcast-adapter',
   });
   client.on('error', onError);
+  keepTrying(client);
   const publish = client.publish.bind(client);
   return Object.assign(client, {
     publish: (channel: string | Buffer, message: string | Buffer): Promise<number> =>

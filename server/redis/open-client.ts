@@ -23,7 +23,7 @@ export function backoffMs(attempt: number, random: () => number): number {
 
 /** A client that never sends a command twice by itself and never keeps one for later (G3): both would be somebody else's decision. */
 export function openClient(target: ServerTarget, { commandTimeoutMs, random }: ClientTimes): Redis {
-  return new Redis({
+  const client = new Redis({
     ...addressOptions(target, commandTimeoutMs),
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
@@ -37,6 +37,20 @@ export function openClient(target: ServerTarget, { commandTimeoutMs, random }: C
     retryStrategy: (attempt: number) => backoffMs(attempt, random),
     sentinelRetryStrategy: (attempt: number) => backoffMs(attempt, random),
     connectionName: 'stockcast',
+  });
+  keepTrying(client);
+  return client;
+}
+
+const closed = new WeakSet<Redis>();
+
+/**
+ * ioredis ends a client for good, and connects it never again, when its failover detector hears of a failover while the client is asking a
+ * sentinel for the primary (`SentinelConnector.connect` throws once it was disconnected). Only `closeClient` ends ours.
+ */
+export function keepTrying(client: Redis): void {
+  client.on('end', () => {
+    if (!closed.has(client)) client.connect().catch(() => {});
   });
 }
 
@@ -76,6 +90,7 @@ const closeGraceMs = 500;
 
 /** QUIT lets replies under way arrive; a server that does not answer it is left without. Never rejects, and ends in bounded time. */
 export async function closeClient(client: Redis): Promise<void> {
+  closed.add(client);
   if (client.status === 'ready') await client.quit().catch(() => {});
   // Between two attempts to reconnect there is nothing to end but the next attempt: no event would come.
   const isConnected = client.status !== 'end' && client.status !== 'reconnecting';

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startRedisSentinel, type TestSentinel } from '../../../tests/services/redis-sentinel.ts';
+import { startTcpProxy } from '../../../tests/services/tcp-proxy.ts';
 import { item, Stage, settings, snapshot, soon, TestClock } from '../stock-engine.fixtures.ts';
 import { GateUnavailable } from '../stock-engine.ts';
 import { keysOf } from './keys-of.ts';
@@ -11,8 +12,8 @@ let engine: RedisStockEngine;
 let stage: Stage;
 let made = 0;
 const clock = new TestClock();
-const connect = () =>
-  connectRedisEngine({ url: sentinel.url, timeoutMs: 30_000, commandTimeoutMs: 1_500 }, { clock, settings });
+const connect = (url = sentinel.url, commandTimeoutMs = 1_500) =>
+  connectRedisEngine({ url, timeoutMs: 30_000, commandTimeoutMs }, { clock, settings });
 beforeAll(async () => {
   sentinel = await startRedisSentinel();
   engine = await connect();
@@ -25,6 +26,12 @@ beforeEach(async () => {
   await soon(() => stageOpens(), slowly);
 });
 afterEach(() => sentinel.heal());
+
+const answers = (asked: RedisStockEngine): Promise<boolean> =>
+  asked.peek(stage.id).then(
+    () => true,
+    () => false,
+  );
 
 async function stageOpens(): Promise<boolean> {
   stage = new Stage(engine, `live-${(made += 1)}`, clock);
@@ -82,6 +89,31 @@ describe('a primary that sentinels watch', () => {
     await untilRebuilding();
     await rebuild(2);
     expect(await stage.reserve()).toMatchObject({ kind: 'reserved', epoch: 2 });
+  });
+
+  test('[RD-6] the failover is heard while a client asks a sentinel for the primary: it asks again', async () => {
+    const [first, second] = sentinel.sentinels;
+    if (first === undefined || second === undefined) throw new Error('no sentinels');
+    const link = await startTcpProxy({ target: { host: '127.0.0.1', port: first.port } });
+    const other = await connect(sentinel.url.replace(`:${first.port}`, `:${link.port}`), 60_000);
+    try {
+      const before = await sentinel.primary();
+      const open = link.connections();
+      link.stall('replies');
+      await before.lines('CLIENT KILL TYPE normal');
+      await before.lines('CLIENT KILL TYPE pubsub');
+      // Both of its clients ask, and get no answer yet.
+      await soon(async () => link.connections() >= open + 2, slowly);
+      await second.lines('SENTINEL FAILOVER mymaster');
+      await soon(async () => (await sentinel.primary()) !== before, slowly);
+      await sentinel.heal();
+      link.resume();
+      await soon(() => answers(other), slowly);
+    } finally {
+      link.resume();
+      await other.close();
+      await link.stop();
+    }
   });
 
   test('[RD-7] a stale replica that is promoted is found by the first script, before it decides anything', async () => {
