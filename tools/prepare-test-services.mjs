@@ -44,6 +44,13 @@ const needs = [
     brew: 'nginx',
   },
   {
+    name: 'openssl',
+    why: 'Redis is tried over TLS with a certificate of its own',
+    find: () => findProgram(['openssl']),
+    debian: 'openssl',
+    brew: 'openssl',
+  },
+  {
     name: 'curl',
     why: 'the examples of the README are run as they stand',
     find: () => findProgram(['curl']),
