@@ -56,6 +56,24 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
+test('[OL-35] over TLS: a certificate that is not trusted ends the start, with the one that is every connection is encrypted', async () => {
+  const secured = await startPostgresServer({ encrypted: true });
+  try {
+    const url = await secured.createDatabase();
+    const open = (query: string) => openDatabase({ databaseUrl: `${url}?${query}`, dataDir: null });
+    await expect(open('sslmode=verify-full')).rejects.toThrow(
+      /PostgreSQL cannot be used: self-signed certificate.*DATABASE_URL/,
+    );
+    const database = await open(`sslmode=verify-full&sslrootcert=${secured.certificate}`);
+    const ours = await database.prisma.$queryRaw`
+      SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'stockcast%'`;
+    await database.close();
+    expect(ours).toEqual([{ ssl: true }]);
+  } finally {
+    await secured.stop();
+  }
+});
+
 test('[OL-5] the migrations make what schema.prisma says, and beyond it only what Prisma cannot express', async () => {
   const database = await openDatabase({ databaseUrl: await server.createDatabase('migrated'), dataDir: null });
   const plainUrl = await server.createDatabase('plain');

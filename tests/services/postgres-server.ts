@@ -11,9 +11,12 @@ import {
   type Identity,
   postgresUser,
 } from '../../server/private-servers/find-programs.ts';
+import { makeCertificate } from './certificates.ts';
 
 export type TestPostgres = {
   readonly port: number;
+  /** A file that its clients have to trust; null: it speaks no TLS. */
+  readonly certificate: string | null;
   url(database?: string): string;
   /** Makes an empty database and returns its URL. */
   createDatabase(name?: string): Promise<string>;
@@ -29,16 +32,19 @@ export type TestPostgres = {
 
 /**
  * A real PostgreSQL server of the test's own: newest installed binaries, temporary folder, free port, trust authentication on loopback.
- * `fsync` (default false: faster, and a killed process still loses nothing) as in its settings; `parent`: where its folder is made. Root
- * is not allowed to run it: the user `postgres` does then.
+ * `fsync` (default false: faster, and a killed process still loses nothing) as in its settings; `parent`: where its folder is made;
+ * `encrypted`: it has a certificate of its own, `certificate`. Root is not allowed to run it: the user `postgres` does then.
  */
 export async function startPostgresServer(
-  options: { fsync?: boolean; parent?: string; settings?: Record<string, string> } = {},
+  options: { fsync?: boolean; parent?: string; settings?: Record<string, string>; encrypted?: boolean } = {},
 ): Promise<TestPostgres> {
   const binaries = binariesFolder();
   const [port, folder] = [await freePort(), await mkdtemp(join(options.parent ?? tmpdir(), 'stockcast-postgres-'))];
   const identity = identityOf(folder);
   const data = join(folder, 'data');
+  const secured = options.encrypted === true ? await makeCertificate(folder) : null;
+  const { uid, gid } = identity;
+  if (secured !== null && uid !== undefined && gid !== undefined) chownSync(secured.key, uid, gid);
   execFileSync(
     join(binaries, 'initdb'),
     ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
@@ -53,6 +59,7 @@ export async function startPostgresServer(
       unix_socket_directories: folder,
       fsync,
       max_connections: 60,
+      ...(secured === null ? {} : { ssl: 'on', ssl_cert_file: secured.certificate, ssl_key_file: secured.key }),
       ...options.settings,
     };
     const server = spawn(
@@ -69,6 +76,7 @@ export async function startPostgresServer(
   return {
     port,
     url,
+    certificate: secured?.certificate ?? null,
     async createDatabase(name = `test_${(databases += 1)}`) {
       const client = new Client(url());
       await client.connect();
