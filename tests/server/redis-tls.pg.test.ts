@@ -38,9 +38,9 @@ async function folder(): Promise<string> {
   return own;
 }
 
-async function securedSettings(): Promise<Record<string, string>> {
+function securedSettings(tlsPort: number): Record<string, string> {
   return {
-    'tls-port': String(await freePort()),
+    'tls-port': String(tlsPort),
     'tls-cert-file': certificate.certificate,
     'tls-key-file': certificate.key,
     'tls-ca-cert-file': certificate.certificate,
@@ -50,10 +50,11 @@ async function securedSettings(): Promise<Record<string, string>> {
 }
 
 async function startSecured(more: Readonly<Record<string, string>> = {}): Promise<Secured> {
-  const settings = { ...(await securedSettings()), save: '', requirepass: 'hunter2', ...more };
+  const tlsPort = await freePort();
+  const settings = { ...securedSettings(tlsPort), save: '', requirepass: 'hunter2', ...more };
   const process = await RedisProcess.start({ directory: await folder(), settings, password: 'hunter2' });
   started.push(process);
-  return { process, tlsPort: Number(settings['tls-port']) };
+  return { process, tlsPort };
 }
 
 /** Where a server of its own keeps what it keeps. */
@@ -76,8 +77,8 @@ const shapes = {
   },
   async sentinel() {
     const { process, tlsPort } = await startSecured();
-    const settings = await securedSettings();
-    const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
+    const port = await freePort();
+    const lines = Object.entries(securedSettings(port)).map(([name, value]) => `${name} ${value}`);
     const watched = [`sentinel monitor mymaster 127.0.0.1 ${tlsPort} 1`, 'sentinel auth-pass mymaster hunter2'];
     const sentinel = await RedisProcess.start({
       directory: await folder(),
@@ -88,7 +89,7 @@ const shapes = {
     await soonTrue('the sentinel sees the primary', async () =>
       (await sentinel.lines('SENTINEL MASTER mymaster')).includes('master'),
     );
-    return { process, url: `rediss+sentinel://:hunter2@127.0.0.1:${settings['tls-port']}/mymaster` };
+    return { process, url: `rediss+sentinel://:hunter2@127.0.0.1:${port}/mymaster` };
   },
 };
 
