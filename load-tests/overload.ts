@@ -166,13 +166,17 @@ export async function overloadProgram(args: readonly string[]): Promise<number> 
   const product = await startProduct();
   // Nobody waits for a free connection: the load is open.
   const buyers = new ApiClient(product.server.url, { connections: 8_000, timeoutMs: 30_000 });
-  const provider = new ApiClient(product.server.url, { connections: 16, timeoutMs: 30_000 });
+  const provider = new ApiClient(product.server.url, { connections: providerConnections, timeoutMs: 30_000 });
   try {
     const stage = await product.stage('overload', 5);
     const grant = { role: 'viewer' as const, livestreamId: 'overload' };
     const tokens = await Promise.all(
       Array.from({ length: 500 }, (_, index) => product.server.token({ ...grant, buyerId: `buyer-${index}` })),
     );
+    const opened = Array.from({ length: providerConnections }, () =>
+      provider.send({ method: 'GET', path: '/healthz' }),
+    );
+    await Promise.all(opened);
     const payable: Outcome[] = [];
     // As many as come back: every answer asks for the next one.
     const measured = await closedLoop(buyers, tokens, stage);
@@ -206,6 +210,9 @@ function occupyServerCore(count: number): () => Promise<void> {
 }
 
 const buyersInLoop = 64;
+
+/** Open from the beginning, and enough for fifty payments a second of which each takes one. */
+const providerConnections = 64;
 
 async function closedLoop(
   api: ApiClient,

@@ -31,9 +31,6 @@ export type FastPathDeps = {
 /** Answers the request and returns true, or leaves it untouched and returns false. */
 export type FastPath = (req: IncomingMessage, res: ServerResponse) => boolean;
 
-/** A body that is on its way is here by then. */
-const drainWithinMs = 1_000;
-
 /** Only the plain form of the address; whatever is spelt differently goes to Express, which knows all of HTTP's habits. */
 const orderAddress = /^\/api\/v1\/livestreams\/([A-Za-z0-9_.-]{1,64})\/orders(?:\?|$)/;
 
@@ -45,6 +42,12 @@ export function createOrderFastPath(deps: FastPathDeps): FastPath {
   return (req, res) => {
     const livestreamId = req.method === 'POST' ? orderAddress.exec(req.url ?? '')?.[1] : undefined;
     if (livestreamId === undefined) return false;
+    // Before the token, the body and the schema: what is shed must cost next to nothing.
+    const shed = deps.orders.refusesNow();
+    if (shed !== null) {
+      sendError(deps, { req, res, requestId: deps.nextRequestId() }, shed);
+      return true;
+    }
     const stop = deps.metrics.orderSeconds.startTimer({ via: 'http' });
     void answerOrder(deps, livestreamId, req, res).finally(stop);
     return true;
@@ -66,13 +69,6 @@ async function answerOrder(
 ): Promise<void> {
   const requestId = deps.nextRequestId();
   try {
-    // Before the token, the body and the schema: what is shed must cost next to nothing.
-    const shed = deps.orders.refusesNow();
-    if (shed !== null) {
-      await drain(req);
-      sendError(deps, { req, res, requestId }, shed);
-      return;
-    }
     const grant = await permitOrder(deps, livestreamId, req);
     if (!isJson(req.headers['content-type']) && hasBody(req)) throw new HttpError('unsupported_media_type');
     const order = parseWith(PlaceOrder, await readBody(req, orderBodyLimit, deps.bodyTimeoutMs ?? 10_000));
@@ -102,15 +98,11 @@ async function permitOrder(deps: FastPathDeps, livestreamId: string, req: Incomi
   return grant;
 }
 
-/** Reads a small body and forgets it, so that the connection stays usable; one that is large or slow costs its connection instead. */
-async function drain(req: IncomingMessage): Promise<void> {
-  if (req.complete || !hasBody(req) || Number(req.headers['content-length'] ?? Infinity) > orderBodyLimit) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, drainWithinMs);
-    req.once('close', resolve).once('end', resolve).resume();
-    req.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer));
-  });
-}
+/** Nothing is left of the body, or little that nobody has begun to read: Node reads it and forgets it, the connection stays usable. */
+const endsSoon = (req: IncomingMessage): boolean =>
+  req.complete ||
+  !hasBody(req) ||
+  (req.readableFlowing === null && Number(req.headers['content-length'] ?? Infinity) <= orderBodyLimit);
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
@@ -125,8 +117,8 @@ function sendError(deps: FastPathDeps, exchange: Exchange, error: WireError): vo
 function send({ config, readiness }: FastPathDeps, { req, res, requestId }: Exchange, answer: Answer): void {
   if (res.destroyed) return;
   const text = JSON.stringify(answer.body);
-  // A body that was not read to its end makes the connection useless for the next request.
-  const close = readiness.draining || !req.complete;
+  // A body that will not be read to its end makes the connection useless for the next request.
+  const close = readiness.draining || !endsSoon(req);
   res.writeHead(answer.status, {
     ...jsonHeaders,
     ...corsHeaders(req.headers.origin, config.allowedOrigins),

@@ -3,13 +3,13 @@ import { expect, test } from 'vitest';
 import { Admission, showAdmission } from './admission.ts';
 
 /**
- * A server that finishes `perSecond` orders a second, first come first served, and is offered `offered` a second for `seconds`.
- * Returns when each order that was let in was offered and how long it took.
+ * A server that finishes `perSecond` orders a second, first come first served, and is offered `offered` a second for `seconds`;
+ * none takes less than `leastMs`. Returns when each order that was let in was offered and how long it took.
  */
 function run(
   admission: Admission,
   time: { nowMs: number },
-  load: { offered: number; perSecond: number; seconds: number; burst?: number },
+  load: { offered: number; perSecond: number; seconds: number; burst?: number; leastMs?: number },
 ) {
   const waiting: { atMs: number; leave: (as: 'ordered') => void }[] = [];
   const took: { atMs: number; ms: number }[] = [];
@@ -26,8 +26,9 @@ function run(
     const passedMs = time.nowMs - startMs;
     const due = Math.min(passedMs, load.seconds * 1_000) * (load.offered / 1_000);
     for (; offered < due; offered += 1) offer();
-    served = Math.min(served + load.perSecond / 1_000, waiting.length === 0 ? 1 : Infinity);
+    served = Math.min(served + load.perSecond / 1_000, 1 + load.perSecond / 1_000);
     for (; served >= 1 && waiting.length > 0; served -= 1) {
+      if (time.nowMs - (waiting[0]?.atMs ?? 0) < (load.leastMs ?? 0)) break;
       const first = waiting.shift();
       first?.leave('ordered');
       if (first !== undefined) took.push({ atMs: first.atMs - startMs, ms: time.nowMs - first.atMs });
@@ -63,6 +64,16 @@ test('[OR-16] at three times the capacity the server stays busy, and whoever is 
   expect(p99(settled.map(({ ms }) => ms))).toBeLessThan(500);
   expect(settled.length).toBeGreaterThan(0.93 * 26_000);
   expect(shed.length).toBeGreaterThan(50_000);
+});
+
+test('[OR-16] where fewer orders under way make nobody quicker, as with a slow disk, the server stays busy all the same', () => {
+  const { admission, time } = open();
+  const load = { offered: 3_000, perSecond: 1_000, leastMs: 500, seconds: 30 };
+  const { took, shed } = run(admission, time, load);
+  const settled = took.filter(({ atMs }) => atMs > 12_000);
+  expect(settled.length).toBeGreaterThan(0.8 * 18_000);
+  expect(p99(settled.map(({ ms }) => ms))).toBeLessThan(1_500);
+  expect(shed.length).toBeGreaterThan(40_000);
 });
 
 test('[OR-16] the same load without it: everybody waits for many seconds', () => {

@@ -22,8 +22,9 @@ const limitMin = 64;
 /**
  * Lets new orders in, or sheds them before their latency collapses (OR-16). By delay, not by count: as CoDel does, a burst may queue, and
  * what is shed is a queue that stands. When for a whole second even the quickest order of every interval took longer than the target, so
- * many are let in as leave within the target at the present rate; then the limit follows the delay, down by a tenth and up by a
- * twentieth, until nobody is shed any more. The event loop's lateness counts as delay: a request waits there before anybody sees it.
+ * many are let in as leave within the target at the present rate; then the limit follows the delay, until nobody is shed any more: up by a
+ * twentieth while the target is kept, else wherever `PowerSearch` finds it. The event loop's lateness counts as delay: a request waits there
+ * before anybody sees it.
  */
 export class Admission {
   readonly #settings: AdmissionSettings;
@@ -39,6 +40,7 @@ export class Admission {
   #quickestMs: Record<'ordered' | 'refused', number> = { ordered: Infinity, refused: Infinity };
   #latenessMs = Infinity;
   #delayMs = 0;
+  readonly #search = new PowerSearch();
 
   constructor(settings: AdmissionSettings, clock: Clock) {
     this.#settings = settings;
@@ -107,6 +109,7 @@ export class Admission {
   /** Nobody was here for a while: what is remembered is of another crowd. */
   #open(): void {
     this.#standing = false;
+    this.#search.forget();
     this.#aboveSinceMs = null;
     this.#limit = this.#settings.inFlightMax;
     this.#delayMs = 0;
@@ -121,22 +124,89 @@ export class Admission {
     if (this.#aboveSinceMs !== null) {
       if (!this.#standing && endsAtMs - this.#aboveSinceMs < patienceMs) return;
       const leaving = (this.#finished / elapsedMs) * targetMs;
-      const limit = this.#standing ? this.#limit * 0.9 : leaving;
+      const limit = this.#standing ? this.#limit * this.#stepOf(elapsedMs) : leaving;
       this.#standing = true;
       this.#limit = Math.floor(Math.min(inFlightMax, Math.max(limitMin, limit)));
     } else if (this.#standing) {
+      this.#search.forget();
       const isOver = this.#shed === 0 && this.#inFlight < this.#limit / 2;
       this.#standing = !isOver;
       this.#limit = isOver ? inFlightMax : Math.min(inFlightMax, Math.ceil(this.#limit * 1.05));
     }
   }
 
-  /** Orders and refusals go different ways: the slower of the two is the queue. Nothing finished though some were under way: a whole interval. */
+  #stepOf(elapsedMs: number): number {
+    // While those from before are still there, what is measured is not what the limit does.
+    if (this.#inFlight <= this.#limit) return this.#search.step(this.#finished, this.#delayMs, elapsedMs);
+    this.#search.beginEpoch();
+    return 1;
+  }
+
+  /**
+   * Orders and refusals go different ways: the slower of the two is the queue. Where nothing finished though some were under way, it is a whole
+   * interval, and no less than before.
+   */
   #delayOf(elapsedMs: number): number {
     const quickest = Object.values(this.#quickestMs).filter(Number.isFinite);
     const lateness = Number.isFinite(this.#latenessMs) ? this.#latenessMs : 0;
-    if (quickest.length === 0) return lateness + (this.#finished === 0 && this.#inFlight > 0 ? elapsedMs : 0);
+    if (this.#finished === 0 && this.#inFlight > 0) return Math.max(this.#delayMs, lateness + elapsedMs);
+    if (quickest.length === 0) return lateness;
     return lateness + Math.max(...quickest);
+  }
+}
+
+/** Long enough that some groups have been committed, and short enough for a crowd that comes and goes. */
+const epochMs = 600;
+const stepDown = 0.75;
+
+/**
+ * Looks for the limit at which throughput / delay, the power of a queue, is largest (L. Kleinrock, Power and deterministic rules of thumb for
+ * probabilistic problems in computer communications, ICC 1979). Where orders wait for each other, fewer at once are quicker and none is lost
+ * by it: down. Where they wait for something else, a slow disk or an event loop that is busy with shedding, fewer at once are only fewer: up.
+ */
+class PowerSearch {
+  #factor = stepDown;
+  #power = 0;
+  #passedMs = 0;
+  #finished = 0;
+  #delayMsSum = 0;
+  #intervals = 0;
+  #settlingMs = 0;
+
+  /** Of one more interval with the present limit: by what to multiply it. */
+  step(finished: number, delayMs: number, elapsedMs: number): number {
+    if (this.#settlingMs > 0) {
+      this.#settlingMs -= elapsedMs;
+      return 1;
+    }
+    this.#passedMs += elapsedMs;
+    this.#finished += finished;
+    this.#delayMsSum += delayMs;
+    this.#intervals += 1;
+    if (this.#passedMs < epochMs) return 1;
+    const power = this.#finished / this.#passedMs / (this.#delayMsSum / this.#intervals);
+    if (power === 0) this.#factor = stepDown;
+    else if (power < this.#power) this.#factor = 1 / this.#factor;
+    this.#power = power;
+    this.beginEpoch();
+    // What finishes until then was let in before this step.
+    this.#settlingMs = delayMs;
+    return this.#factor;
+  }
+
+  forget(): void {
+    this.#factor = stepDown;
+    this.#power = 0;
+    this.#settlingMs = 0;
+    this.beginEpoch();
+  }
+
+  /** What was measured since the last step does not count. */
+  beginEpoch(): void {
+    this.#passedMs = 0;
+    this.#finished = 0;
+    this.#delayMsSum = 0;
+    this.#intervals = 0;
   }
 }
 
