@@ -102,6 +102,21 @@ test('[OR-16] when the load is over nothing is shed any more, also not the next 
   expect(took.filter(({ atMs }) => atMs === 0).length).toBe(2_000);
 });
 
+test('[OR-16] a storm of two seconds in which everything takes half a second is no queue, the same for ten seconds is one', () => {
+  const storm = (seconds: number) => {
+    const { admission, time } = open();
+    for (let step = 0; step < seconds * 10; step += 1) {
+      const leave = admission.enter();
+      admission.observeLateness(350);
+      time.nowMs += 100;
+      leave('ordered');
+    }
+    return admission.limit;
+  };
+  expect(storm(2)).toBe(20_000);
+  expect(storm(10)).toBeLessThan(20_000);
+});
+
 test('[OR-16] a queue that is gone within a second is a burst: nobody who comes meanwhile is shed', () => {
   const { admission, time } = open();
   const { shed } = run(admission, time, { offered: 400, perSecond: 1_000, seconds: 0.8, burst: 600 });
@@ -153,7 +168,7 @@ test('[OR-16] an event loop that is late is a queue too, and a rebuild that orde
   for (let step = 0; step < 14; step += 1) {
     late.time.nowMs += 100;
     late.admission.enter()('ordered');
-    late.admission.observeLateness(300);
+    late.admission.observeLateness(800);
   }
   expect(late.admission.limit).toBeLessThan(20_000);
   const rebuilding = open();

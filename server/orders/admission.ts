@@ -7,7 +7,7 @@ export type AdmissionSettings = {
   /** Longest that every order of an interval may have taken before that is a queue and no burst. */
   readonly targetMs: number;
   readonly intervalMs: number;
-  /** How long every interval must have been above the target: a burst of thousands is through by then, or nearly. */
+  /** How long four times the target is borne, less for longer and more for shorter delays; and how long nobody came when a crowd is over. */
   readonly patienceMs: number;
 };
 
@@ -21,8 +21,8 @@ const limitMin = 64;
 
 /**
  * Lets new orders in, or sheds them before their latency collapses (OR-16). By delay, not by count: as CoDel does, a burst may queue, and
- * what is shed is a queue that stands. When for a whole second even the quickest order of every interval took longer than the target, so
- * many are let in as leave within the target at the present rate; then the limit follows the delay, until nobody is shed any more: up by a
+ * what is shed is a queue that stands. When even the quickest order of every interval took longer than the target, for a second at four times
+ * the target or for longer at less, so many are let in as leave within the target at the present rate; then the limit follows the delay, until nobody is shed any more: up by a
  * twentieth while the target is kept, else wherever `PowerSearch` finds it. The event loop's lateness counts as delay: a request waits there
  * before anybody sees it.
  */
@@ -32,8 +32,8 @@ export class Admission {
   #inFlight = 0;
   #limit: number;
   #standing = false;
-  /** Since when every interval was above the target; null: the last one was not. */
-  #aboveSinceMs: number | null = null;
+  /** Time above the target × how far above it, in ms², since an interval was last below. */
+  #excess = 0;
   #startedAtMs: number;
   #finished = 0;
   #shed = 0;
@@ -110,7 +110,7 @@ export class Admission {
   #open(): void {
     this.#standing = false;
     this.#search.forget();
-    this.#aboveSinceMs = null;
+    this.#excess = 0;
     this.#limit = this.#settings.inFlightMax;
     this.#delayMs = 0;
     this.#beginInterval();
@@ -119,10 +119,10 @@ export class Admission {
   #decide(elapsedMs: number): void {
     const { inFlightMax, targetMs, patienceMs } = this.#settings;
     this.#delayMs = this.#delayOf(elapsedMs);
-    const endsAtMs = this.#startedAtMs + elapsedMs;
-    this.#aboveSinceMs = this.#delayMs > targetMs ? (this.#aboveSinceMs ?? this.#startedAtMs) : null;
-    if (this.#aboveSinceMs !== null) {
-      if (!this.#standing && endsAtMs - this.#aboveSinceMs < patienceMs) return;
+    const isAbove = this.#delayMs > targetMs;
+    this.#excess = isAbove ? this.#excess + (this.#delayMs - targetMs) * elapsedMs : 0;
+    if (isAbove) {
+      if (!this.#standing && this.#excess < 3 * targetMs * patienceMs) return;
       const leaving = (this.#finished / elapsedMs) * targetMs;
       const limit = this.#standing ? this.#limit * this.#stepOf(elapsedMs) : leaving;
       this.#standing = true;
