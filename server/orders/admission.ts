@@ -21,10 +21,10 @@ const limitMin = 64;
 
 /**
  * Lets new orders in, or sheds them before their latency collapses (OR-16). By delay, not by count: as CoDel does, a burst may queue, and
- * what is shed is a queue that stands. When even the quickest order of every interval took longer than the target, for a second at four times
- * the target or for longer at less, so many are let in as leave within the target at the present rate; then the limit follows the delay, until nobody is shed any more: up by a
- * twentieth while the target is kept, else wherever `PowerSearch` finds it. The event loop's lateness counts as delay: a request waits there
- * before anybody sees it.
+ * what is shed is a queue that stands. When even the quickest order of every interval took longer than the target, for a second at four
+ * times the target, less at more and longer at less, so many are let in as leave within the target at the present rate. Then the limit
+ * follows the delay until nobody is shed any more: up by a twentieth while the target is kept, else wherever `PowerSearch` finds it. The
+ * event loop's lateness counts as delay: a request waits there before anybody sees it.
  */
 export class Admission {
   readonly #settings: AdmissionSettings;
