@@ -37,6 +37,9 @@ export class NetworkViewer {
   /** Resolves when the server has let it in. */
   connect(): Promise<void> {
     const { port } = this.#options;
+    // Frame numbers are the connection's own; an acknowledgement of the last one's, before this one is let in, would end it.
+    this.#frame = 0;
+    this.#acked = 0;
     return new Promise((resolve) => {
       this.#joined = resolve;
       this.#socket = new WireSocket({
