@@ -253,7 +253,25 @@ test('[HT-21] an order whose body never ends is answered and its connection clos
   );
   expect(text).toMatch(/^HTTP\/1\.1 400 /);
   expect(text).toContain('took too long');
-  expect(text.toLowerCase()).toContain('connection: close');
+  // Of this very answer, and it is the only one: nothing that comes later is what ends the connection.
+  expect(text.toLowerCase().match(/connection: close/g)).toHaveLength(1);
+  expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  await server.stop();
+});
+
+test('[HT-27] whoever is shed is so before the token and the body are looked at; a large body costs its connection', async () => {
+  const server = await startTestServer();
+  server.shedding.error = wireError('overloaded', { minBackoffMs: 1_800 });
+  const head = `POST ${API_PREFIX}/livestreams/${livestreamId}/orders HTTP/1.1\r\nhost: x\r\n`;
+  const [small, large] = await Promise.all([
+    sendRaw(server.port, `${head}content-length: 5\r\n\r\nnever${head}connection: close\r\n\r\n`),
+    sendRaw(server.port, `${head}content-length: 500000\r\n\r\nnever`),
+  ]);
+  // Two answers over one connection, then one that ends it.
+  expect(small.match(/HTTP\/1\.1 503 /g)).toHaveLength(2);
+  expect(large.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  expect(large).toMatch(/^HTTP\/1\.1 503 /);
+  expect(large.toLowerCase()).toContain('connection: close');
   await server.stop();
 });
 

@@ -124,7 +124,9 @@ export class Admission {
     if (isAbove) {
       if (!this.#standing && this.#excess < 3 * targetMs * patienceMs) return;
       const leaving = (this.#finished / elapsedMs) * targetMs;
-      const limit = this.#standing ? this.#limit * this.#stepOf(elapsedMs) : leaving;
+      const limit = this.#standing
+        ? this.#limit * this.#search.step(this.#finished, this.#delayMs, elapsedMs)
+        : leaving;
       this.#standing = true;
       this.#limit = Math.floor(Math.min(inFlightMax, Math.max(limitMin, limit)));
     } else if (this.#standing) {
@@ -133,13 +135,6 @@ export class Admission {
       this.#standing = !isOver;
       this.#limit = isOver ? inFlightMax : Math.min(inFlightMax, Math.ceil(this.#limit * 1.05));
     }
-  }
-
-  #stepOf(elapsedMs: number): number {
-    // While those from before are still there, what is measured is not what the limit does.
-    if (this.#inFlight <= this.#limit) return this.#search.step(this.#finished, this.#delayMs, elapsedMs);
-    this.#search.beginEpoch();
-    return 1;
   }
 
   /**
@@ -188,7 +183,7 @@ class PowerSearch {
     if (power === 0) this.#factor = stepDown;
     else if (power < this.#power) this.#factor = 1 / this.#factor;
     this.#power = power;
-    this.beginEpoch();
+    this.#beginEpoch();
     // What finishes until then was let in before this step.
     this.#settlingMs = delayMs;
     return this.#factor;
@@ -198,11 +193,10 @@ class PowerSearch {
     this.#factor = stepDown;
     this.#power = 0;
     this.#settlingMs = 0;
-    this.beginEpoch();
+    this.#beginEpoch();
   }
 
-  /** What was measured since the last step does not count. */
-  beginEpoch(): void {
+  #beginEpoch(): void {
     this.#passedMs = 0;
     this.#finished = 0;
     this.#delayMsSum = 0;
